@@ -1,0 +1,220 @@
+package configs
+
+import (
+	"time"
+
+	"drawbridge/identity"
+)
+
+// Config is the whole configuration file.
+type Config struct {
+	Server     Server      `mapstructure:"server"`
+	DataDir    string      `mapstructure:"data_dir"`
+	Registries []Registry  `mapstructure:"registries"`
+	Tokens     Tokens      `mapstructure:"tokens"`
+	Connectors []Connector `mapstructure:"connectors"`
+	Policy     Policy      `mapstructure:"policy"`
+	Cache      Cache       `mapstructure:"cache"`
+	Store      Store       `mapstructure:"store"`
+	Limits     Limits      `mapstructure:"limits"`
+	Audit      Audit       `mapstructure:"audit"`
+	Log        Log         `mapstructure:"log"`
+}
+
+// Server says where and how Drawbridge listens.
+type Server struct {
+	Addr           string   `mapstructure:"addr"`
+	ExternalURL    string   `mapstructure:"external_url"` // how clients reach us; its host is in the self-signed certificate
+	TLS            TLS      `mapstructure:"tls"`
+	TelemetryAddr  string   `mapstructure:"telemetry_addr"`
+	TrustedProxies []string `mapstructure:"trusted_proxies"` // CIDRs
+	CORS           CORS     `mapstructure:"cors"`
+}
+
+// TLS says where the server certificate comes from.
+type TLS struct {
+	Mode     string `mapstructure:"mode"` // self-signed | files | acme | off
+	CertFile string `mapstructure:"cert_file"`
+	KeyFile  string `mapstructure:"key_file"`
+}
+
+// The TLS modes.
+const (
+	TLSSelfSigned = "self-signed"
+	TLSFiles      = "files"
+	TLSACME       = "acme"
+	TLSOff        = "off"
+)
+
+// CORS lists the browser origins that may call the API.
+type CORS struct {
+	AllowedOrigins []string `mapstructure:"allowed_origins"`
+}
+
+// Registry is one registry that may ask for tokens.
+type Registry struct {
+	Service       string `mapstructure:"service"`
+	Issuer        string `mapstructure:"issuer"`
+	For           string `mapstructure:"for"`            // a preset, see the For constants
+	TokenForm     string `mapstructure:"token_form"`     // x5c | kid
+	DenyResponse  string `mapstructure:"deny_response"`  // filter | explain
+	RefreshTokens bool   `mapstructure:"refresh_tokens"` // true unless the file says false
+	URL           string `mapstructure:"url"`
+}
+
+// The registry presets.
+const (
+	ForDistribution2     = "distribution-2"
+	ForDistribution3     = "distribution-3"
+	ForDistribution3JWKS = "distribution-3-jwks"
+	ForZot               = "zot"
+)
+
+// How a token's header names its key.
+const (
+	FormX5C = "x5c"
+	FormKID = "kid"
+)
+
+// What a caller who is granted nothing is answered.
+const (
+	DenyFilter  = "filter"
+	DenyExplain = "explain"
+)
+
+// Tokens says how access and refresh tokens are made.
+type Tokens struct {
+	AccessTTL   time.Duration `mapstructure:"access_ttl"`
+	RefreshTTL  time.Duration `mapstructure:"refresh_ttl"`
+	Algorithm   string        `mapstructure:"algorithm"` // ES256 | RS256 | EdDSA
+	CACertFile  string        `mapstructure:"ca_cert_file"`
+	CAKeyFile   string        `mapstructure:"ca_key_file"`
+	RotateEvery time.Duration `mapstructure:"rotate_every"`
+}
+
+// Connector is one entry of the connectors list. Only the keys of its own type
+// may be set; the loader refuses the others with their line.
+type Connector struct {
+	Name  string `mapstructure:"name"`
+	Type  string `mapstructure:"type"` // htpasswd | ldap | oidc
+	Match string `mapstructure:"match"`
+	// OnUnavailable is "stop" (default) or "next".
+	OnUnavailable string `mapstructure:"on_unavailable"`
+
+	HTPasswd HTPasswd `mapstructure:",squash"`
+	LDAP     LDAP     `mapstructure:",squash"`
+	OIDC     OIDC     `mapstructure:",squash"`
+
+	// Timeout bounds one whole login against a network backend.
+	Timeout time.Duration `mapstructure:"timeout"`
+	// Grace is how long a verified credential outlives the backend's outage.
+	Grace time.Duration `mapstructure:"grace"`
+}
+
+// The connector types.
+const (
+	TypeHTPasswd = "htpasswd"
+	TypeLDAP     = "ldap"
+	TypeOIDC     = "oidc"
+)
+
+// What the chain does when a connector is unavailable.
+const (
+	OnUnavailableStop = "stop"
+	OnUnavailableNext = "next"
+)
+
+// HTPasswd holds the keys of an htpasswd connector.
+type HTPasswd struct {
+	File       string `mapstructure:"file"`
+	GroupsFile string `mapstructure:"groups_file"` // Apache group file; empty: no groups
+}
+
+// LDAP holds the keys of an LDAP connector.
+type LDAP struct {
+	URLs         []string        `mapstructure:"urls"` // ldap:// or ldaps://, tried in order
+	StartTLS     bool            `mapstructure:"start_tls"`
+	CAFile       string          `mapstructure:"ca_file"`
+	BindDN       string          `mapstructure:"bind_dn"`
+	BindPassword identity.Secret `mapstructure:"bind_password"`
+	// BindPasswordFile is read into BindPassword by the loader.
+	BindPasswordFile string     `mapstructure:"bind_password_file"`
+	User             LDAPUser   `mapstructure:"user"`
+	Groups           LDAPGroups `mapstructure:"groups"`
+}
+
+// LDAPUser says how a username becomes an entry.
+type LDAPUser struct {
+	BaseDN   string `mapstructure:"base_dn"`
+	Filter   string `mapstructure:"filter"` // {username} is the escaped username
+	NameAttr string `mapstructure:"name_attr"`
+	MailAttr string `mapstructure:"mail_attr"`
+}
+
+// LDAPGroups says how an entry's groups are found.
+type LDAPGroups struct {
+	Mode     string `mapstructure:"mode"` // member_of | search
+	BaseDN   string `mapstructure:"base_dn"`
+	Filter   string `mapstructure:"filter"` // {dn} and {username} are the escaped values
+	NameAttr string `mapstructure:"name_attr"`
+	Nested   bool   `mapstructure:"nested"`
+}
+
+// The LDAP group modes.
+const (
+	GroupsNone     = "none"
+	GroupsMemberOf = "member_of"
+	GroupsSearch   = "search"
+)
+
+// OIDC holds the keys of an OpenID Connect connector.
+type OIDC struct {
+	IssuerURL        string          `mapstructure:"issuer_url"`
+	ClientID         string          `mapstructure:"client_id"`
+	ClientSecret     identity.Secret `mapstructure:"client_secret"`
+	ClientSecretFile string          `mapstructure:"client_secret_file"`
+	Scopes           []string        `mapstructure:"scopes"`
+	UsernameClaim    string          `mapstructure:"username_claim"`
+	GroupsClaim      string          `mapstructure:"groups_claim"`
+	// IssuerCAFile is a PEM bundle for a provider behind a private CA.
+	IssuerCAFile string `mapstructure:"issuer_ca_file"`
+	// Insecure permits an http issuer, for tests and loopback only.
+	Insecure bool `mapstructure:"insecure"`
+}
+
+// Policy says where the policy document is.
+type Policy struct {
+	File string `mapstructure:"file"`
+}
+
+// Cache says where lookups are cached and for how long.
+type Cache struct {
+	RedisURL     identity.Secret `mapstructure:"redis_url"` // a secret, because it may hold a password
+	RedisURLFile string          `mapstructure:"redis_url_file"`
+	RedisCAFile  string          `mapstructure:"redis_ca_file"`
+	LookupTTL    time.Duration   `mapstructure:"lookup_ttl"`
+	CredTTL      time.Duration   `mapstructure:"credential_ttl"`
+}
+
+// Store says where durable state lives.
+type Store struct {
+	URL     identity.Secret `mapstructure:"url"` // a secret, because it may hold a password
+	URLFile string          `mapstructure:"url_file"`
+}
+
+// Limits bounds what one caller may ask.
+type Limits struct {
+	LoginFailuresPerMinute int     `mapstructure:"login_failures_per_minute"`
+	RequestsPerSecond      float64 `mapstructure:"requests_per_second"`
+}
+
+// Audit says where audit events go.
+type Audit struct {
+	File string `mapstructure:"file"`
+}
+
+// Log configures the operational log on standard error.
+type Log struct {
+	Level  string `mapstructure:"level"`  // debug | info | warn | error
+	Format string `mapstructure:"format"` // json | text
+}

@@ -1,0 +1,113 @@
+package connectors
+
+import (
+	"fmt"
+
+	"drawbridge/identity"
+)
+
+// Kind says which of the five outcomes an [Outcome] is.
+type Kind uint8
+
+// The five outcomes. The zero value is not one of them: an Outcome that nobody
+// set is treated as KindUnavailable.
+const (
+	kindUnset Kind = iota
+	KindGranted
+	KindNotMine
+	KindDenied
+	KindUnavailable
+	KindMisconfigured
+)
+
+// String returns the outcome's name as metrics and logs write it.
+func (k Kind) String() string {
+	switch k {
+	case KindGranted:
+		return "granted"
+	case KindNotMine:
+		return "not_mine"
+	case KindDenied:
+		return "denied"
+	case KindMisconfigured:
+		return "misconfigured"
+	case KindUnavailable, kindUnset:
+	}
+	return "unavailable"
+}
+
+// Reason is why a connector denied a login. It goes to the audit log and to
+// metrics; the client reads one generic sentence.
+type Reason string
+
+// The closed list of reasons.
+const (
+	WrongPassword     Reason = "wrong_password"
+	UnknownOrWrong    Reason = "unknown_user_or_wrong_password" // a backend that tells no more
+	UnknownUser       Reason = "unknown_user"                   // the chain's word when every connector said NotMine
+	AccountDisabled   Reason = "account_disabled"
+	AccountExpired    Reason = "account_expired"
+	AccountLocked     Reason = "account_locked"
+	PasswordExpired   Reason = "password_expired"
+	MustChange        Reason = "password_must_change"
+	Ambiguous         Reason = "ambiguous_user" // two entries match one username
+	LoginRestricted   Reason = "login_restricted"
+	InteractionNeeded Reason = "interaction_required" // a second factor: use browser sign-in
+	BadUsername       Reason = "bad_username"         // empty, too long, NUL or not UTF-8
+	BadPassword       Reason = "bad_password"         // empty, too long or NUL
+)
+
+// Outcome is a connector's answer: one of the five kinds, made by the functions
+// of that name.
+type Outcome struct {
+	kind   Kind
+	id     identity.Identity
+	reason Reason
+	cause  error
+}
+
+// Granted says that the backend vouches for the identity.
+func Granted(id identity.Identity) Outcome { return Outcome{kind: KindGranted, id: id} }
+
+// NotMine says that the backend does not know the username.
+func NotMine() Outcome { return Outcome{kind: KindNotMine} }
+
+// Denied says that the backend knows the username and refuses the login.
+func Denied(reason Reason) Outcome { return Outcome{kind: KindDenied, reason: reason} }
+
+// Unavailable says that the backend cannot answer now.
+func Unavailable(cause error) Outcome { return Outcome{kind: KindUnavailable, cause: cause} }
+
+// Misconfigured says that our own settings are wrong.
+func Misconfigured(cause error) Outcome { return Outcome{kind: KindMisconfigured, cause: cause} }
+
+// Kind returns which of the five it is.
+func (o Outcome) Kind() Kind {
+	if o.kind == kindUnset {
+		return KindUnavailable
+	}
+	return o.kind
+}
+
+// Identity returns who it is; the zero Identity unless Granted.
+func (o Outcome) Identity() identity.Identity { return o.id }
+
+// Reason returns why the login was refused; empty unless Denied.
+func (o Outcome) Reason() Reason { return o.reason }
+
+// Cause returns what went wrong; nil unless Unavailable or Misconfigured.
+func (o Outcome) Cause() error { return o.cause }
+
+// String describes the outcome for logs and test failures.
+func (o Outcome) String() string {
+	switch o.Kind() {
+	case KindGranted:
+		return fmt.Sprintf("granted(%s)", o.id)
+	case KindDenied:
+		return fmt.Sprintf("denied(%s)", o.reason)
+	case KindUnavailable, KindMisconfigured:
+		return fmt.Sprintf("%s(%v)", o.Kind(), o.cause)
+	case KindNotMine, kindUnset:
+	}
+	return o.Kind().String()
+}
