@@ -1,0 +1,98 @@
+package connectors
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"drawbridge/identity"
+)
+
+// Link is one connector's place in a [Chain].
+type Link struct {
+	Connector Connector
+	// Match is which usernames are sent to it; the zero value is all of them.
+	Match identity.UsernamePattern
+	// NextOnUnavailable passes over the connector while its backend is down or
+	// misconfigured (`on_unavailable: next`) instead of stopping.
+	NextOnUnavailable bool
+}
+
+// Chain asks connectors in order. It is immutable and safe for concurrent use.
+type Chain struct{ links []Link }
+
+// NewChain returns a chain that asks the links in the given order.
+func NewChain(links ...Link) *Chain { return &Chain{links} }
+
+// Verdict is what the chain as a whole says of a credential.
+type Verdict struct {
+	Outcome
+	// Connector is the one that answered; empty when none knew the username or
+	// the credential was refused before any was asked.
+	Connector string
+	// Skipped are the connectors that were down and passed over because their
+	// configuration says so. Each use is worth an audit event.
+	Skipped []string
+}
+
+// Authenticate asks the connectors in order until one answers anything but
+// NotMine. It refuses credentials that no backend may see: empty (an empty
+// password is an LDAP "unauthenticated bind", which succeeds: RFC 4513 section
+// 5.1.2), over the limits, with a NUL, or not UTF-8.
+//
+// When a connector was passed over and no other one knows the username, the
+// verdict is Unavailable and not NotMine: the caller may well be known to the
+// one that is down.
+func (c *Chain) Authenticate(ctx context.Context, cred identity.Credential) Verdict {
+	if reason := refuse(cred); reason != "" {
+		return Verdict{Outcome: Denied(reason)}
+	}
+	var skipped []string
+	var cause error
+	for _, link := range c.links {
+		if !link.Match.Match(cred.Username) {
+			continue
+		}
+		outcome := link.Connector.Authenticate(ctx, cred)
+		switch outcome.Kind() {
+		case KindNotMine:
+			continue
+		case KindUnavailable, KindMisconfigured:
+			// A caller who hung up is no outage of the connector.
+			if link.NextOnUnavailable && ctx.Err() == nil {
+				skipped = append(skipped, link.Connector.Name())
+				cause = errors.Join(cause, outcome.Cause())
+				continue
+			}
+		case KindGranted, KindDenied, kindUnset:
+		}
+		return Verdict{Outcome: outcome, Connector: link.Connector.Name(), Skipped: skipped}
+	}
+	if skipped != nil {
+		return Verdict{Outcome: Unavailable(cause), Connector: skipped[0], Skipped: skipped}
+	}
+	return Verdict{Outcome: NotMine()}
+}
+
+// Find returns the connector of that name.
+func (c *Chain) Find(name string) (Connector, bool) {
+	for _, link := range c.links {
+		if link.Connector.Name() == name {
+			return link.Connector, true
+		}
+	}
+	return nil, false
+}
+
+// refuse returns why no connector may see the credential, or the empty string.
+func refuse(cred identity.Credential) Reason {
+	user, password := cred.Username, cred.Password.Reveal()
+	switch {
+	case user == "", len(user) > MaxUsername, strings.ContainsRune(user, 0), !utf8.ValidString(user):
+		return BadUsername
+	case password == "", len(password) > MaxPassword, strings.ContainsRune(password, 0):
+		return BadPassword
+	}
+	return ""
+}
