@@ -1,0 +1,98 @@
+package audit_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"drawbridge/audit"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func TestLogWritesOneJSONLineAnEvent(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	l, err := audit.Open(file, nil, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			for range 100 {
+				l.Record(audit.Event{Time: time.Unix(0, 0), Action: audit.Login, Outcome: audit.Failure, User: "corp/a\nb"})
+			}
+		})
+	}
+	wg.Wait()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for s := bufio.NewScanner(bytes.NewReader(data)); s.Scan(); lines++ {
+		var fields map[string]any
+		if err := json.Unmarshal(s.Bytes(), &fields); err != nil {
+			t.Fatalf("%q: %v", s.Text(), err)
+		}
+		if fields["event.action"] != "login" || fields["user.name"] != "corp/a\nb" || fields["@timestamp"] == "" {
+			t.Fatalf("got %v", fields)
+		}
+	}
+	if lines != 1000 || l.Dropped() != 0 {
+		t.Errorf("got %d lines, %d dropped", lines, l.Dropped())
+	}
+	if info, _ := os.Stat(file); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	l.Record(audit.Event{})
+	if l.Dropped() != 1 {
+		t.Error("an event after Close is not counted as dropped")
+	}
+}
+
+// stuck is a sink that hangs until it is released, and then fails.
+type stuck struct{ release chan struct{} }
+
+func (s stuck) Write([]byte) (int, error) {
+	<-s.release
+	return 0, errors.New("no space left on device")
+}
+
+func TestLogNeverBlocksItsCaller(t *testing.T) {
+	sink := stuck{make(chan struct{})}
+	l, err := audit.Open("-", sink, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const events = 20_000 // more than any queue
+	for range events {
+		l.Record(audit.Event{Action: audit.Login})
+	}
+	if l.Dropped() == 0 {
+		t.Error("nothing was dropped")
+	}
+	close(sink.release)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if l.Dropped() != events {
+		t.Errorf("a failing sink: %d of %d counted as dropped", l.Dropped(), events)
+	}
+}
+
+func TestOpenNamesTheFileItCannotOpen(t *testing.T) {
+	if _, err := audit.Open(filepath.Join(t.TempDir(), "no", "such", "dir"), nil, quiet()); err == nil {
+		t.Error("no error")
+	}
+}
