@@ -1,0 +1,64 @@
+# Drawbridge: every task of the tree. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOLS   := $(CURDIR)/.tools/bin
+LINT    := $(TOOLS)/golangci-lint
+# How long each fuzz target runs in `make fuzz`.
+FUZZTIME ?= 20s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the static binary bin/drawbridge
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drawbridge ./cmd/drawbridge
+
+.PHONY: check
+check: lint ## lint, vet, unit tests and fuzz seeds: no servers, no Docker
+	go vet ./...
+	go test -short ./...
+
+.PHONY: test
+test: tools images e2e-binary ## the whole suite with the race detector, against real servers
+	e2e/scripts/test.sh
+
+.PHONY: lint
+lint: ## golangci-lint over both modules
+	@e2e/scripts/tools.sh golangci-lint
+	$(LINT) run ./...
+	cd e2e && $(LINT) run --config ../.golangci.yml ./...
+
+.PHONY: fmt
+fmt: ## format the Go sources
+	@e2e/scripts/tools.sh golangci-lint
+	$(LINT) fmt ./...
+	cd e2e && $(LINT) fmt --config ../.golangci.yml ./...
+
+.PHONY: tools
+tools: ## install the Debian packages and build the programs that the tests use
+	@e2e/scripts/tools.sh
+
+.PHONY: images
+images: ## get the base images; make stand-ins where none can be pulled
+	@e2e/scripts/images.sh
+
+.PHONY: e2e-binary
+e2e-binary: ## build the race-detecting binary that the end-to-end tests start
+	go build -race -trimpath -ldflags '-X main.version=$(VERSION)' -o $(TOOLS)/drawbridge-e2e ./cmd/drawbridge
+
+.PHONY: bench
+bench: ## run the micro benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@e2e/scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: clean
+clean: ## remove what was built, but not the tools
+	rm -rf bin dist $(TOOLS)/drawbridge-e2e

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# test.sh: the whole suite of both modules with the race detector. A failure in
+# the first module does not hide those of the second; the exit code covers both.
+# The last lines say in words what was not tested. `make test` prepares the tools,
+# the images and the binary, and calls this.
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root" || exit 1
+export DRAWBRIDGE_E2E_BINARY=${DRAWBRIDGE_E2E_BINARY:-$root/.tools/bin/drawbridge-e2e}
+
+status=0
+go test -race -timeout 15m ./... || status=1
+# -count=1: a result against servers that have changed since is worth nothing.
+(cd e2e && go test -race -count=1 -timeout 25m ./...) || status=1
+
+if ! timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
+	echo "NOT TESTED: no Docker engine answers here, so the tests of docker-compose.yml,"
+	echo "of the images and of the docker client were skipped."
+	if [ "${CI:-}" = true ]; then
+		echo "CI=true: that counts as a failure."
+		status=1
+	fi
+fi
+if [ "$status" = 0 ]; then echo "all tests passed"; else echo "FAIL: see above"; fi
+exit "$status"
