@@ -1,0 +1,50 @@
+package cache
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"drawbridge/configs"
+)
+
+// Backend is a [Cache] with what the program that opened it needs besides:
+// closing it, and its state for readiness pages and metrics.
+type Backend interface {
+	Cache
+	io.Closer
+	// Healthy reports whether the cache is being asked. While it is not, every
+	// operation fails at once with [ErrDown].
+	Healthy() bool
+	// Stats returns the counters since the start.
+	Stats() Stats
+}
+
+// Stats counts what a cache did since it was opened.
+type Stats struct {
+	Hits    uint64 // Gets that found a value
+	Misses  uint64 // Gets that found none
+	Errors  uint64 // operations that the backend failed or did not answer in time
+	Skipped uint64 // operations that failed at once because the backend was down
+	Trips   uint64 // how often the backend was found to be down
+}
+
+// Open returns the cache of a configuration: [Memory] when no Redis URL is set,
+// else [Redis]. A Redis that is down does not fail the start, since no login
+// needs it; only a URL or CA file that cannot be used does.
+func Open(cfg configs.Cache, log *slog.Logger) (Backend, error) {
+	if cfg.RedisURL.Empty() {
+		return NewMemory(DefaultMemoryBytes, nil), nil
+	}
+	opts, err := ParseRedisURL(cfg.RedisURL)
+	if err != nil {
+		return nil, fmt.Errorf("cache.redis_url: %w", err)
+	}
+	opts.CAFile = cfg.RedisCAFile
+	opts.Log = log
+	r, err := NewRedis(opts)
+	if err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
+	return r, nil
+}
