@@ -1,0 +1,238 @@
+package tokens
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	caName       = "ca.pem"
+	caExportName = "signing-ca.pem"
+
+	ownCALife  = 10 * 365 * 24 * time.Hour
+	serialBits = 127 // positive and 16 bytes, within RFC 5280 section 4.1.2.2
+
+	// certBackdate lets a registry whose clock is behind accept a certificate
+	// that was made this minute.
+	certBackdate = time.Hour
+)
+
+// authority is what registries trust: a CA under which leaves rotate, or the
+// operator's certificate that signs tokens itself.
+type authority struct {
+	key  crypto.Signer
+	cert *x509.Certificate
+	// above is what follows a leaf in x5c: the CA certificate itself and its
+	// issuers, without the self-signed one, which the registry has.
+	above []*x509.Certificate
+	// direct is set for a certificate that is no CA: its key signs tokens.
+	direct bool
+	source string // the file, for messages
+}
+
+// loadAuthority reads the operator's certificate and key, or reads or makes the
+// CA in the key directory. The caller holds the directory's lock.
+func loadAuthority(opts Options) (*authority, error) {
+	if opts.CACertFile != "" || opts.CAKeyFile != "" {
+		a, err := operatorAuthority(opts)
+		if err != nil {
+			return nil, fmt.Errorf("tokens.ca_cert_file and tokens.ca_key_file: %w", err)
+		}
+		return a, nil
+	}
+	path := filepath.Join(opts.Dir, caName)
+	data, err := readPrivate(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeAuthority(path, opts)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the signing CA: %w", err)
+	}
+	a, err := newAuthority(data, data, opts)
+	if err != nil {
+		return nil, fmt.Errorf("the signing CA in %s: %w; to start over, remove the file, restart, and mount the new %s in every registry",
+			path, err, caExportName)
+	}
+	a.source = path
+	return a, nil
+}
+
+func operatorAuthority(opts Options) (*authority, error) {
+	if opts.CACertFile == "" || opts.CAKeyFile == "" {
+		return nil, errors.New("both are needed, or neither")
+	}
+	certPEM, err := os.ReadFile(opts.CACertFile)
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := os.ReadFile(opts.CAKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAuthority(certPEM, keyPEM, opts)
+	if err != nil {
+		return nil, err
+	}
+	a.source = opts.CACertFile
+	return a, nil
+}
+
+// newAuthority checks certificate, key and chain against each other and the
+// clock.
+func newAuthority(certPEM, keyPEM []byte, opts Options) (*authority, error) {
+	certs, _, err := parseCertificates(certPEM)
+	if err != nil {
+		return nil, err
+	}
+	key, err := parsePrivateKey(keyPEM)
+	if err != nil {
+		return nil, err
+	}
+	a := &authority{key: key, cert: certs[0], direct: !mayIssue(certs[0])}
+	if !samePublicKey(key.Public(), a.cert.PublicKey) {
+		return nil, keyMismatch(key, certs)
+	}
+	if err := strongEnough(key.Public()); err != nil {
+		return nil, err
+	}
+	if err := checkChain(certs, opts.Clock()); err != nil {
+		return nil, err
+	}
+	for _, cert := range certs {
+		if !selfSigned(cert) {
+			a.above = append(a.above, cert)
+		}
+	}
+	if a.direct {
+		return a, checkDirect(a, opts.Algorithm)
+	}
+	return a, nil
+}
+
+// mayIssue reports whether registries accept certificates that this one signed.
+// The rule is that of crypto/x509, which they use: the CA flag, or a version 1
+// certificate, which has no flags; and no key usage that forbids it.
+func mayIssue(cert *x509.Certificate) bool {
+	if cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return false
+	}
+	if cert.BasicConstraintsValid {
+		return cert.IsCA
+	}
+	return cert.Version < 3
+}
+
+func keyMismatch(key crypto.Signer, certs []*x509.Certificate) error {
+	for i, cert := range certs[1:] {
+		if samePublicKey(key.Public(), cert.PublicKey) {
+			return fmt.Errorf("the key belongs to certificate %d of the file; its own certificate must come first", i+2)
+		}
+	}
+	return fmt.Errorf("the key does not belong to the certificate (subject %q); they must be the two files of one pair", certs[0].Subject)
+}
+
+// checkChain refuses expired certificates and a file whose certificates do not
+// follow from leaf to root, because each token would carry the wrong chain and
+// no registry would say why it fails.
+func checkChain(certs []*x509.Certificate, now time.Time) error {
+	for i, cert := range certs {
+		if now.After(cert.NotAfter) {
+			return fmt.Errorf("certificate %d (subject %q) expired at %s; renew it and mount the new one in every registry",
+				i+1, cert.Subject, cert.NotAfter.UTC().Format(time.RFC3339))
+		}
+		if now.Before(cert.NotBefore) {
+			return fmt.Errorf("certificate %d (subject %q) is not valid before %s; is the clock right?",
+				i+1, cert.Subject, cert.NotBefore.UTC().Format(time.RFC3339))
+		}
+		if i > 0 {
+			if err := certs[i-1].CheckSignatureFrom(cert); err != nil {
+				return fmt.Errorf("certificate %d did not issue certificate %d: %w; the file must hold one chain, from the signing certificate up", i+1, i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkDirect sees to it that a certificate which may not issue others can sign
+// tokens of the wanted algorithm itself.
+func checkDirect(a *authority, want Algorithm) error {
+	got, err := algorithmOf(a.cert.PublicKey)
+	if err == nil && got != want {
+		err = fmt.Errorf("its key signs %s tokens and tokens.algorithm is %s", got, want)
+	}
+	if err != nil {
+		return fmt.Errorf("the certificate is not a CA (no CA:TRUE), so it must sign the tokens itself, but %w; "+
+			"set tokens.algorithm to fit, or make a CA with `openssl req -newkey rsa:4096 -nodes -x509 -days 365`", err)
+	}
+	return nil
+}
+
+// makeAuthority makes the CA of the embedded default. It is ECDSA P-256 whatever
+// the token algorithm: every registry version verifies a chain of mixed types,
+// and a 2.8 registry crashes on an Ed25519 root.
+func makeAuthority(path string, opts Options) (*authority, error) {
+	key, err := generateP256()
+	if err != nil {
+		return nil, fmt.Errorf("make the signing CA: %w", err)
+	}
+	now := opts.Clock()
+	template := &x509.Certificate{
+		Subject:               pkix.Name{CommonName: "Drawbridge token signing CA"},
+		NotBefore:             now.Add(-certBackdate),
+		NotAfter:              now.Add(ownCALife),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		MaxPathLenZero:        true,
+	}
+	cert, err := sign(template, nil, key, key, opts.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("make the signing CA: %w", err)
+	}
+	content, err := encodePair(key, cert)
+	if err == nil {
+		err = writeFile(path, content, modePrivate)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep the signing CA: %w", err)
+	}
+	opts.Log.Info("made a signing CA", "file", path, "expires", cert.NotAfter.UTC())
+	return &authority{key: key, cert: cert, source: path}, nil
+}
+
+// sign issues a certificate for key; parent nil makes it self-signed.
+func sign(template, parent *x509.Certificate, key, parentKey crypto.Signer, random io.Reader) (*x509.Certificate, error) {
+	serial, err := newSerial(random)
+	if err != nil {
+		return nil, err
+	}
+	template.SerialNumber = serial
+	if parent == nil {
+		parent = template
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+func newSerial(random io.Reader) (*big.Int, error) {
+	b := make([]byte, (serialBits+1)/8)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return nil, fmt.Errorf("make a serial number: %w", err)
+	}
+	b[0] &= 0x7f
+	b[len(b)-1] |= 1 // never zero
+	return new(big.Int).SetBytes(b), nil
+}
