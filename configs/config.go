@@ -6,7 +6,11 @@ import (
 	"drawbridge/identity"
 )
 
-// Config is the whole configuration file.
+// Config is the whole configuration. [Load] makes one and [Default] is the one
+// without a file. The mapstructure tags are the schema: the loader derives the
+// keys, their types, the lines of faults and the environment variables from them.
+//
+// Paths are as the file has them: relative ones start at the working directory.
 type Config struct {
 	Server     Server      `mapstructure:"server"`
 	DataDir    string      `mapstructure:"data_dir"`
@@ -19,13 +23,23 @@ type Config struct {
 	Limits     Limits      `mapstructure:"limits"`
 	Audit      Audit       `mapstructure:"audit"`
 	Log        Log         `mapstructure:"log"`
+
+	// Embedded is true when no file was read. What the embedded default needs in
+	// DataDir is then made at the first start, so that [Config.Validate] does not
+	// ask for it.
+	Embedded bool `mapstructure:"-"`
 }
 
 // Server says where and how Drawbridge listens.
 type Server struct {
-	Addr           string   `mapstructure:"addr"`
-	ExternalURL    string   `mapstructure:"external_url"` // how clients reach us; its host is in the self-signed certificate
-	TLS            TLS      `mapstructure:"tls"`
+	// Addr is host:port; without a host, every address.
+	Addr string `mapstructure:"addr"`
+	// ExternalURL is how clients reach us: scheme, host and port, no path. Its
+	// host is in the self-signed certificate. Load fills it in from Addr and the
+	// TLS mode when the file leaves it out.
+	ExternalURL string `mapstructure:"external_url"`
+	TLS         TLS    `mapstructure:"tls"`
+	// TelemetryAddr is host:port of /metrics, /livez and /readyz; empty: none.
 	TelemetryAddr  string   `mapstructure:"telemetry_addr"`
 	TrustedProxies []string `mapstructure:"trusted_proxies"` // CIDRs
 	CORS           CORS     `mapstructure:"cors"`
@@ -101,14 +115,16 @@ type Connector struct {
 	// OnUnavailable is "stop" (default) or "next".
 	OnUnavailable string `mapstructure:"on_unavailable"`
 
-	HTPasswd HTPasswd `mapstructure:",squash"`
-	LDAP     LDAP     `mapstructure:",squash"`
-	OIDC     OIDC     `mapstructure:",squash"`
+	// The tag `only` names the types that a key, or every key of a struct,
+	// belongs to.
+	HTPasswd HTPasswd `mapstructure:",squash" only:"htpasswd"`
+	LDAP     LDAP     `mapstructure:",squash" only:"ldap"`
+	OIDC     OIDC     `mapstructure:",squash" only:"oidc"`
 
 	// Timeout bounds one whole login against a network backend.
-	Timeout time.Duration `mapstructure:"timeout"`
+	Timeout time.Duration `mapstructure:"timeout" only:"ldap,oidc"`
 	// Grace is how long a verified credential outlives the backend's outage.
-	Grace time.Duration `mapstructure:"grace"`
+	Grace time.Duration `mapstructure:"grace" only:"ldap,oidc"`
 }
 
 // The connector types.
@@ -141,6 +157,9 @@ type LDAP struct {
 	BindPasswordFile string     `mapstructure:"bind_password_file"`
 	User             LDAPUser   `mapstructure:"user"`
 	Groups           LDAPGroups `mapstructure:"groups"`
+	// Insecure permits passwords in the clear: an ldap:// URL of another host
+	// without StartTLS. It never turns certificate verification off.
+	Insecure bool `mapstructure:"insecure"`
 }
 
 // LDAPUser says how a username becomes an entry.
@@ -153,7 +172,7 @@ type LDAPUser struct {
 
 // LDAPGroups says how an entry's groups are found.
 type LDAPGroups struct {
-	Mode     string `mapstructure:"mode"` // member_of | search
+	Mode     string `mapstructure:"mode"` // none | member_of | search
 	BaseDN   string `mapstructure:"base_dn"`
 	Filter   string `mapstructure:"filter"` // {dn} and {username} are the escaped values
 	NameAttr string `mapstructure:"name_attr"`
@@ -178,11 +197,13 @@ type OIDC struct {
 	GroupsClaim      string          `mapstructure:"groups_claim"`
 	// IssuerCAFile is a PEM bundle for a provider behind a private CA.
 	IssuerCAFile string `mapstructure:"issuer_ca_file"`
-	// Insecure permits an http issuer, for tests and loopback only.
+	// Insecure permits an http issuer, for tests and loopback only. It never
+	// turns certificate verification off.
 	Insecure bool `mapstructure:"insecure"`
 }
 
-// Policy says where the policy document is.
+// Policy says where the policy document is. Without a file the policy lives in
+// the store.
 type Policy struct {
 	File string `mapstructure:"file"`
 }
@@ -192,8 +213,8 @@ type Cache struct {
 	RedisURL     identity.Secret `mapstructure:"redis_url"` // a secret, because it may hold a password
 	RedisURLFile string          `mapstructure:"redis_url_file"`
 	RedisCAFile  string          `mapstructure:"redis_ca_file"`
-	LookupTTL    time.Duration   `mapstructure:"lookup_ttl"`
-	CredTTL      time.Duration   `mapstructure:"credential_ttl"`
+	LookupTTL    time.Duration   `mapstructure:"lookup_ttl"`     // 0: lookups are not cached
+	CredTTL      time.Duration   `mapstructure:"credential_ttl"` // 0: verified credentials are not cached
 }
 
 // Store says where durable state lives.
@@ -204,13 +225,13 @@ type Store struct {
 
 // Limits bounds what one caller may ask.
 type Limits struct {
-	LoginFailuresPerMinute int     `mapstructure:"login_failures_per_minute"`
-	RequestsPerSecond      float64 `mapstructure:"requests_per_second"`
+	LoginFailuresPerMinute int     `mapstructure:"login_failures_per_minute"` // per user and address; 0: off
+	RequestsPerSecond      float64 `mapstructure:"requests_per_second"`       // per address; 0: off
 }
 
 // Audit says where audit events go.
 type Audit struct {
-	File string `mapstructure:"file"`
+	File string `mapstructure:"file"` // "-" is standard output
 }
 
 // Log configures the operational log on standard error.

@@ -1,0 +1,114 @@
+package configs
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+func (c *check) ldap(at string, l LDAP) {
+	c.ldapURLs(at, l)
+	c.certificates(join(at, "ca_file"), l.CAFile)
+	switch {
+	case l.BindDN == "" && !l.BindPassword.Empty():
+		c.fault(join(at, "bind_dn"), "is required with a bind password")
+	case l.BindDN != "" && l.BindPassword.Empty():
+		c.fault(join(at, "bind_password"), "is required with bind_dn: a bind without a password succeeds as nobody")
+	}
+	c.baseDN(join(at, "user.base_dn"), l.User.BaseDN)
+	c.ldapFilter(join(at, "user.filter"), l.User.Filter, []string{"{username}"}, "{username}")
+	c.attribute(join(at, "user.name_attr"), l.User.NameAttr)
+	if l.User.MailAttr != "" {
+		c.attribute(join(at, "user.mail_attr"), l.User.MailAttr)
+	}
+	c.ldapGroups(join(at, "groups"), l.Groups)
+}
+
+func (c *check) ldapURLs(at string, l LDAP) {
+	if len(l.URLs) == 0 {
+		c.fault(join(at, "urls"), "is required: one or more ldaps:// or ldap:// URLs")
+	}
+	clear := 0
+	for i, text := range l.URLs {
+		key := index(join(at, "urls"), i)
+		u := c.origin(key, text, "ldaps", "ldap")
+		if u == nil {
+			continue
+		}
+		if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+			c.fault(key, "must end after the host and port; the base and the filter are keys of their own")
+		}
+		switch {
+		case u.Scheme == "ldaps" && l.StartTLS:
+			c.fault(key, "start_tls is for ldap:// URLs; this one is encrypted from the start")
+		case u.Scheme == "ldap" && !l.StartTLS:
+			clear++
+			if !l.Insecure && !isLoopback(u.Hostname()) {
+				c.fault(key, "would send passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out")
+			}
+		}
+	}
+	if l.Insecure && clear == 0 && len(l.URLs) > 0 {
+		c.fault(join(at, "insecure"), "has no use here, every connection is encrypted; for a private CA set ca_file")
+	}
+}
+
+func (c *check) ldapGroups(at string, g LDAPGroups) {
+	c.oneOf(join(at, "mode"), g.Mode, GroupsNone, GroupsMemberOf, GroupsSearch)
+	if g.Mode == GroupsSearch {
+		c.baseDN(join(at, "base_dn"), g.BaseDN)
+		c.ldapFilter(join(at, "filter"), g.Filter, []string{"{dn}", "{username}"}, "{dn} or {username}")
+	}
+	if g.Mode == GroupsNone {
+		for _, f := range []struct {
+			key string
+			set bool
+		}{{"base_dn", g.BaseDN != ""}, {"filter", g.Filter != ""}, {"nested", g.Nested}} {
+			if f.set {
+				c.fault(join(at, f.key), "is set but groups.mode is none; write mode: search or mode: member_of")
+			}
+		}
+		return
+	}
+	c.attribute(join(at, "name_attr"), g.NameAttr)
+}
+
+func (c *check) baseDN(key, dn string) {
+	if !c.required(key, dn) {
+		return
+	}
+	if _, err := ldap.ParseDN(dn); err != nil {
+		c.fault(key, "%q is not a DN: %v", dn, err)
+	}
+}
+
+// ldapFilter checks a filter template. The placeholders are replaced with a word,
+// as the connector replaces them with escaped text, before it is compiled.
+func (c *check) ldapFilter(key, filter string, placeholders []string, wanted string) {
+	if !c.required(key, filter) {
+		return
+	}
+	found := regexp.MustCompile(`\{[A-Za-z_]*\}`).FindAllString(filter, -1)
+	for _, name := range found {
+		if !slices.Contains(placeholders, name) {
+			c.fault(key, "the placeholder %s is not known here; %s is", name, wanted)
+			return
+		}
+		filter = strings.ReplaceAll(filter, name, "x")
+	}
+	if len(found) == 0 {
+		c.fault(key, "must hold %s; without it every login finds the same entries", wanted)
+		return
+	}
+	if _, err := ldap.CompileFilter(filter); err != nil {
+		c.fault(key, "is not an LDAP filter: %v", err)
+	}
+}
+
+func (c *check) attribute(key, name string) {
+	if ok, err := regexp.MatchString(`^[A-Za-z][A-Za-z0-9-]*(;[A-Za-z0-9-]+)*$`, name); err != nil || !ok {
+		c.fault(key, "%q is not the name of an attribute", name)
+	}
+}
