@@ -1,0 +1,70 @@
+// Package ldap verifies passwords against an LDAP directory by search-then-bind:
+// the service account searches the person and the groups, and the person's own
+// password is tried last, by a bind on a connection of its own.
+//
+// # A login
+//
+//  1. Refuse an empty username or password, a NUL, text that is not UTF-8 and
+//     what is over the limits of package connectors, before any I/O. An empty
+//     password would make a bind "unauthenticated" (RFC 4513 section 5.1.2),
+//     which a directory answers with success.
+//  2. Search user.filter under user.base_dn. No entry is NotMine; two are
+//     Denied(ambiguous_user); one entry gives the DN, the name, the stable ID.
+//  3. Find the groups (see below). An error there is Unavailable, never "no
+//     groups", because groups take rights away as well as give them.
+//  4. Bind as the DN on a new connection, with the password-policy control
+//     (draft-behera-ldap-password-policy), because a directory lets somebody who
+//     must change the password bind with success and says so in the control only.
+//
+// What 2 and 3 found is cached for Deps.LookupTTL, so that a further login of the
+// same username costs one bind and no search. A bind refused for a cached DN is
+// followed by a fresh search, and by a second bind only if the person's DN has
+// changed: a wrong password is never counted twice. Until the lookup's time is
+// over, a login may carry the groups of its beginning.
+//
+// # Answers
+//
+// Every result of the directory is turned into one of the five outcomes by one
+// table, [connectors.Outcome] by phase and result code (result.go). Recognised
+// codes deny, the rest is Unavailable; a refused service account is
+// Misconfigured and never the caller's fault.
+//
+// # Connections
+//
+// Every socket is ours: it is dialled under the context, each operation sets a
+// deadline on it, and it is closed when the context ends. Service connections
+// are pooled, carry one operation at a time and are discarded on any error. A
+// connection that saw a person's bind is closed: after a failed one OpenLDAP
+// makes it anonymous while Active Directory keeps the old identity.
+//
+// Hosts are tried in the order of the configuration; one that failed a short
+// while ago is tried last. A search is retried once, on a fresh connection and
+// another host where there is one. A person's bind is never sent twice.
+//
+// # Groups
+//
+// groups.mode is one of
+//
+//	none       nobody has groups
+//	member_of  the DNs in the person's memberOf attribute
+//	search     groups.filter under groups.base_dn, such as (member={dn})
+//
+// and groups.nested adds the groups whose member is one of those groups, walked
+// upward by the client in batches, with every DN visited once and caps on depth
+// and count that make the login Unavailable rather than cut the set short.
+//
+// A group is called by its groups.name_attr; `dn` stands for the whole DN.
+//
+// # Filters
+//
+// user.filter and groups.filter hold placeholders: {username}, and in
+// groups.filter {dn}. They stand in value position only, are replaced in one
+// pass and escaped once (RFC 4515 section 3), so that a username never changes
+// what a filter means. In groups.filter {username} is the name the directory
+// gave, not the one that was typed.
+//
+// # What is logged
+//
+// Usernames, DNs and filters appear at debug only: people type passwords into
+// the username field. Passwords appear nowhere.
+package ldap

@@ -1,0 +1,149 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	ldap3 "github.com/go-ldap/ldap/v3"
+)
+
+// session is one connection to one host. The socket is ours, because closing it
+// is the one way to end an operation of go-ldap that hangs in a write or in a
+// TLS handshake; its own timeout covers neither. One goroutine uses it at a time.
+type session struct {
+	conn *ldap3.Conn
+	sock net.Conn
+	host *host
+
+	// born and used are the pool's, on its clock; expires ends the lifetime.
+	used    time.Time
+	expires time.Time
+	broken  bool
+}
+
+// errNoAnswer marks an operation that ran into its time limit.
+var errNoAnswer = errors.New("no answer within the time limit")
+
+// do runs one operation under the context and the limit, whichever ends first.
+// On any error the session is broken: what the server still sends, such as the
+// late success of a bind, belongs to nobody.
+func (s *session) do(ctx context.Context, limit time.Duration, op func(*ldap3.Conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	end := time.Now().Add(limit)
+	if ctxEnd, ok := ctx.Deadline(); ok && ctxEnd.Before(end) {
+		end = ctxEnd
+	}
+	if err := s.sock.SetDeadline(end); err != nil {
+		s.broken = true
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.sock.Close() })
+	err := op(s.conn)
+	if !stop() || s.sock.SetDeadline(time.Time{}) != nil || err != nil {
+		s.broken = true
+	}
+	if err != nil && !time.Now().Before(end) {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return err
+}
+
+// usable reports whether another operation may be sent.
+func (s *session) usable() bool { return !s.broken && !s.conn.IsClosing() }
+
+// close ends the connection and go-ldap's goroutines. The socket goes first:
+// go-ldap would wait for a writer that the peer does not read.
+func (s *session) close() {
+	_ = s.sock.Close()
+	_ = s.conn.Close()
+}
+
+// connect dials the host and completes TLS or StartTLS, all within the dial
+// limit and the context.
+func (h *host) connect(ctx context.Context, limit time.Duration) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var dialer net.Dialer
+	sock, err := dialer.DialContext(ctx, "tcp", h.addr)
+	if err != nil {
+		return nil, err
+	}
+	if h.tls == nil || h.startTLS {
+		s := newSession(h, sock, sock, false)
+		if !h.startTLS {
+			return s, nil
+		}
+		if err := s.do(ctx, limit, func(c *ldap3.Conn) error { return c.StartTLS(h.tls) }); err != nil {
+			s.close()
+			return nil, fmt.Errorf("start tls: %w", err)
+		}
+		return s, nil
+	}
+	secured := tls.Client(sock, h.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = sock.Close()
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	return newSession(h, secured, sock, true), nil
+}
+
+func newSession(h *host, conn, sock net.Conn, isTLS bool) *session {
+	s := &session{conn: ldap3.NewConn(conn, isTLS), sock: sock, host: h}
+	s.conn.Start()
+	return s
+}
+
+var errNoHost = errors.New("no host is left to ask")
+
+// open connects to the hosts in their order, the one to avoid last, and returns
+// the first session that setup accepts. A host that cannot be reached, or whose
+// setup fails for a reason another host need not share, leads to the next one.
+func (c *Connector) open(ctx context.Context, avoid *host, setup func(context.Context, *session) error) (*session, error) {
+	var failures []error
+	for _, h := range c.hosts.order(c.clock(), avoid) {
+		s, err := h.connect(ctx, c.limits.dial)
+		if err == nil {
+			if err = setup(ctx, s); err == nil {
+				return s, nil
+			}
+			s.close()
+			if !retryable(err) {
+				return nil, err
+			}
+		} else {
+			err = &opError{phase: phaseConnect, host: h.addr, err: err}
+		}
+		failures = append(failures, err)
+		if ctx.Err() != nil {
+			break // the login is over, which is not this host's fault
+		}
+		h.failed(c.clock())
+	}
+	if len(failures) == 0 {
+		failures = append(failures, errNoHost)
+	}
+	return nil, &opError{phase: phaseConnect, err: errors.Join(failures...)}
+}
+
+// openService opens a connection that is bound as the service account, or left
+// anonymous where there is none.
+func (c *Connector) openService(ctx context.Context, avoid *host) (*session, error) {
+	return c.open(ctx, avoid, func(ctx context.Context, s *session) error {
+		if c.bindDN == "" {
+			return nil
+		}
+		err := s.do(ctx, c.limits.op, func(conn *ldap3.Conn) error {
+			return conn.Bind(c.bindDN, c.bindPassword.Reveal())
+		})
+		if err != nil {
+			return &opError{phase: phaseServiceBind, host: s.host.addr, err: err}
+		}
+		return nil
+	})
+}
