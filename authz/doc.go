@@ -1,0 +1,2 @@
+// Package authz decides what a caller may do in a registry.
+package authz
