@@ -97,8 +97,7 @@ func unknownVariable[T any](name string, tree map[string]any, targets map[string
 // lengths returns how many entries each list of the tree has.
 func lengths(tree map[string]any) func(path string) int {
 	return func(path string) int {
-		value, _ := lookup(tree, path)
-		list, _ := value.([]any)
+		list, _ := lookup(tree, path).([]any)
 		return len(list)
 	}
 }

@@ -28,7 +28,7 @@ const embeddedName = "embedded default"
 // no Config then.
 func Load(path string, environ []string) (*Config, error) {
 	r := newReader(path)
-	tree := map[string]any{}
+	var tree map[string]any
 	if path == "" {
 		r.file = embeddedName
 		d := Default()

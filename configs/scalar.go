@@ -39,6 +39,7 @@ func fromText(k kind, text string) (any, error) {
 			}
 		}
 		return list, nil
+	case kindSection, kindList:
 	}
 	return nil, errKind
 }
@@ -76,6 +77,7 @@ func fromScalar(k kind, n *yaml.Node) (any, error) {
 		if tag == "!!str" {
 			return fromText(k, n.Value)
 		}
+	case kindSection, kindList, kindStrings:
 	}
 	return nil, errKind
 }

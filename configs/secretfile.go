@@ -25,10 +25,8 @@ func (r *reader) readSecrets(tree map[string]any) {
 			return
 		}
 		twin := path + twinSuffix
-		value, _ := lookup(tree, path)
-		secret, _ := value.(identity.Secret)
-		value, _ = lookup(tree, twin)
-		file, _ := value.(string)
+		secret, _ := lookup(tree, path).(identity.Secret)
+		file, _ := lookup(tree, twin).(string)
 		switch {
 		case file == "":
 			return

@@ -18,28 +18,24 @@ func join(path, key string) string {
 
 func index(path string, i int) string { return join(path, strconv.Itoa(i)) }
 
-// lookup returns what is at the path.
-func lookup(tree map[string]any, path string) (any, bool) {
+// lookup returns what is at the path, nil when there is nothing.
+func lookup(tree map[string]any, path string) any {
 	var at any = tree
 	for step := range strings.SplitSeq(path, ".") {
 		switch node := at.(type) {
 		case map[string]any:
-			next, ok := node[step]
-			if !ok {
-				return nil, false
-			}
-			at = next
+			at = node[step]
 		case []any:
 			i, err := strconv.Atoi(step)
 			if err != nil || i < 0 || i >= len(node) {
-				return nil, false
+				return nil
 			}
 			at = node[i]
 		default:
-			return nil, false
+			return nil
 		}
 	}
-	return at, true
+	return at
 }
 
 // put sets the value at the path and makes the sections on the way. List entries
@@ -82,7 +78,7 @@ func remove(tree map[string]any, path string) {
 	}
 	node := any(tree)
 	if parent != "" {
-		node, _ = lookup(tree, parent)
+		node = lookup(tree, parent)
 	}
 	if section, ok := node.(map[string]any); ok {
 		delete(section, key)

@@ -8,9 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
-
-	"drawbridge/identity"
 )
 
 // Validate checks everything that the types cannot say: values, what belongs
@@ -130,81 +127,6 @@ func (c *check) dataDir(dir string) {
 	}
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		c.fault("data_dir", "%s is a file, not a directory", dir)
-	}
-}
-
-func (c *check) cache(s Cache) {
-	c.between("cache.lookup_ttl", s.LookupTTL, 0, time.Hour)
-	c.between("cache.credential_ttl", s.CredTTL, 0, 5*time.Minute)
-	secure := c.redisURL(s.RedisURL)
-	if s.RedisCAFile == "" {
-		return
-	}
-	if !secure {
-		c.fault("cache.redis_ca_file", "is used only with a rediss:// URL")
-	}
-	c.certificates("cache.redis_ca_file", s.RedisCAFile)
-}
-
-// redisURL reports a URL that is not redis[s]://[user:password@]host[:port][,host...][/db]
-// with ?master_name= for Sentinel or ?cluster=true, and returns whether it is
-// over TLS. The URL is a secret, and so is every part of it: a password with a
-// slash in it is cut anywhere.
-func (c *check) redisURL(secret identity.Secret) (secure bool) {
-	const key = "cache.redis_url"
-	text := secret.Reveal()
-	if text == "" {
-		return false
-	}
-	scheme, rest, ok := strings.Cut(text, "://")
-	if !ok || scheme != "redis" && scheme != "rediss" {
-		c.fault(key, "must begin with redis:// or rediss://")
-		return false
-	}
-	rest, query, _ := strings.Cut(rest, "?")
-	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
-		rest = rest[i+1:]
-	}
-	hosts, db, _ := strings.Cut(rest, "/")
-	for host := range strings.SplitSeq(hosts, ",") {
-		if u, err := url.Parse("redis://" + host); err != nil || u.Hostname() == "" || u.Host != host || !validPort(u.Port()) {
-			c.fault(key, "has a host that is not host:port; several are separated by commas, "+
-				"and special characters of a password are percent-encoded")
-			break
-		}
-	}
-	if strings.Trim(db, "0123456789") != "" {
-		c.fault(key, "must end with the number of the database, such as /0")
-	}
-	options, err := url.ParseQuery(query)
-	if err != nil {
-		c.fault(key, "has options that cannot be parsed; special characters of a password are percent-encoded")
-	}
-	sentinel, cluster := options.Has("master_name"), options.Has("cluster")
-	if sentinel && cluster {
-		c.fault(key, "has both master_name (Sentinel) and cluster; keep one")
-	}
-	if strings.Contains(hosts, ",") && !sentinel && !cluster {
-		c.fault(key, "has several hosts; add ?master_name=NAME for Sentinel or ?cluster=true")
-	}
-	return scheme == "rediss"
-}
-
-func (c *check) store(s Store) {
-	const key = "store.url"
-	text := s.URL.Reveal()
-	if text == "" {
-		return
-	}
-	// url.Parse quotes what it cannot parse, which may be the password.
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		c.fault(key, "cannot be parsed; special characters of a password are percent-encoded")
-	case u.Scheme != "postgres" && u.Scheme != "postgresql":
-		c.fault(key, "must begin with postgres:// or postgresql://, or be empty for SQLite in data_dir")
-	case u.Host == "" && !u.Query().Has("host"):
-		c.fault(key, "has no host")
 	}
 }
 

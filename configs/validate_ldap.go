@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,28 +31,27 @@ func (c *check) ldapURLs(at string, l LDAP) {
 	if len(l.URLs) == 0 {
 		c.fault(join(at, "urls"), "is required: one or more ldaps:// or ldap:// URLs")
 	}
-	clear := 0
+	plain := false
 	for i, text := range l.URLs {
-		key := index(join(at, "urls"), i)
-		u := c.origin(key, text, "ldaps", "ldap")
-		if u == nil {
-			continue
-		}
-		if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-			c.fault(key, "must end after the host and port; the base and the filter are keys of their own")
-		}
-		switch {
-		case u.Scheme == "ldaps" && l.StartTLS:
-			c.fault(key, "start_tls is for ldap:// URLs; this one is encrypted from the start")
-		case u.Scheme == "ldap" && !l.StartTLS:
-			clear++
-			if !l.Insecure && !isLoopback(u.Hostname()) {
-				c.fault(key, "would send passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out")
-			}
+		if u := c.origin(index(join(at, "urls"), i), text, "ldaps", "ldap"); u != nil {
+			c.ldapURL(index(join(at, "urls"), i), u, l)
+			plain = plain || u.Scheme == "ldap" && !l.StartTLS
 		}
 	}
-	if l.Insecure && clear == 0 && len(l.URLs) > 0 {
+	if l.Insecure && !plain && len(l.URLs) > 0 {
 		c.fault(join(at, "insecure"), "has no use here, every connection is encrypted; for a private CA set ca_file")
+	}
+}
+
+func (c *check) ldapURL(key string, u *url.URL, l LDAP) {
+	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		c.fault(key, "must end after the host and port; the base and the filter are keys of their own")
+	}
+	switch {
+	case u.Scheme == "ldaps" && l.StartTLS:
+		c.fault(key, "start_tls is for ldap:// URLs; this one is encrypted from the start")
+	case u.Scheme == "ldap" && !l.StartTLS && !l.Insecure && !isLoopback(u.Hostname()):
+		c.fault(key, "would send passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out")
 	}
 }
 

@@ -125,26 +125,21 @@ func (r *reader) value(key, n *yaml.Node, f field, path string) any {
 	if n = r.resolve(n); n == nil {
 		return nil
 	}
+	// A section whose every line is commented out is a section left out.
+	if isNull(n) && (f.kind == kindSection || f.kind == kindList || f.kind == kindStrings) {
+		return nil
+	}
 	switch f.kind {
 	case kindSection:
-		// A section whose every line is commented out is a section left out.
-		if isNull(n) {
-			return nil
-		}
 		return r.section(n, f.sub, path)
 	case kindList, kindStrings:
-		if isNull(n) {
-			return nil
-		}
-		if n.Kind != yaml.SequenceNode {
-			r.fault(key.Line, path, "%s", wrongKind(f.kind, n))
-			return nil
-		}
-		if f.kind == kindStrings {
-			return r.strings(n, path)
-		}
-		return r.list(n, f.sub, path)
+		return r.sequence(key, n, f, path)
+	default:
+		return r.scalar(key, n, f, path)
 	}
+}
+
+func (r *reader) scalar(key, n *yaml.Node, f field, path string) any {
 	if n.Kind != yaml.ScalarNode {
 		r.fault(key.Line, path, "%s", wrongKind(f.kind, n))
 		return nil
@@ -155,6 +150,17 @@ func (r *reader) value(key, n *yaml.Node, f field, path string) any {
 		return nil
 	}
 	return value
+}
+
+func (r *reader) sequence(key, n *yaml.Node, f field, path string) any {
+	switch {
+	case n.Kind != yaml.SequenceNode:
+		r.fault(key.Line, path, "%s", wrongKind(f.kind, n))
+		return nil
+	case f.kind == kindStrings:
+		return r.strings(n, path)
+	}
+	return r.list(n, f.sub, path)
 }
 
 // list reads a list of sections. A faulty entry stays as an empty one, so that
@@ -249,9 +255,10 @@ func (r *reader) merge(n *yaml.Node, path string) []entry {
 			all = append(all, r.merge(item, path)...)
 		}
 		return all
+	default:
+		r.fault(line, path, "<< merges sections only")
+		return nil
 	}
-	r.fault(line, path, "<< merges sections only")
-	return nil
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }

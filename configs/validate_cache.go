@@ -1,0 +1,89 @@
+package configs
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"drawbridge/identity"
+)
+
+func (c *check) cache(s Cache) {
+	c.between("cache.lookup_ttl", s.LookupTTL, 0, time.Hour)
+	c.between("cache.credential_ttl", s.CredTTL, 0, 5*time.Minute)
+	if !s.RedisURL.Empty() {
+		c.redisURL("cache.redis_url", s.RedisURL)
+	}
+	if s.RedisCAFile == "" {
+		return
+	}
+	if !strings.HasPrefix(s.RedisURL.Reveal(), "rediss://") {
+		c.fault("cache.redis_ca_file", "is used only with a rediss:// URL")
+	}
+	c.certificates("cache.redis_ca_file", s.RedisCAFile)
+}
+
+// redisURL reports a URL that is not redis[s]://[user:password@]host[:port][,host...][/db]
+// with ?master_name= for Sentinel or ?cluster=true. The URL is a secret, and so
+// is every part of it: an unescaped slash in a password cuts it anywhere.
+func (c *check) redisURL(key string, secret identity.Secret) {
+	scheme, rest, ok := strings.Cut(secret.Reveal(), "://")
+	if !ok || scheme != "redis" && scheme != "rediss" {
+		c.fault(key, "must begin with redis:// or rediss://")
+		return
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		rest = rest[i+1:]
+	}
+	hosts, db, _ := strings.Cut(rest, "/")
+	for host := range strings.SplitSeq(hosts, ",") {
+		if !isHostPort(host) {
+			c.fault(key, "has a host that is not host:port; several are separated by commas, "+
+				"and special characters of a password are percent-encoded")
+			break
+		}
+	}
+	if strings.Trim(db, "0123456789") != "" {
+		c.fault(key, "must end with the number of the database, such as /0")
+	}
+	c.redisOptions(key, query, strings.Contains(hosts, ","))
+}
+
+func (c *check) redisOptions(key, query string, several bool) {
+	options, err := url.ParseQuery(query)
+	if err != nil {
+		c.fault(key, "has options that cannot be parsed; special characters of a password are percent-encoded")
+		return
+	}
+	sentinel, cluster := options.Has("master_name"), options.Has("cluster")
+	switch {
+	case sentinel && cluster:
+		c.fault(key, "has both master_name (Sentinel) and cluster; keep one")
+	case several && !sentinel && !cluster:
+		c.fault(key, "has several hosts; add ?master_name=NAME for Sentinel or ?cluster=true")
+	}
+}
+
+// isHostPort reports whether the text is a host with or without a port.
+func isHostPort(text string) bool {
+	u, err := url.Parse("redis://" + text)
+	return err == nil && u.Hostname() != "" && u.Host == text && validPort(u.Port())
+}
+
+func (c *check) store(s Store) {
+	const key = "store.url"
+	if s.URL.Empty() {
+		return
+	}
+	// url.Parse quotes what it cannot parse, which may be the password.
+	u, err := url.Parse(s.URL.Reveal())
+	switch {
+	case err != nil:
+		c.fault(key, "cannot be parsed; special characters of a password are percent-encoded")
+	case u.Scheme != "postgres" && u.Scheme != "postgresql":
+		c.fault(key, "must begin with postgres:// or postgresql://, or be empty for SQLite in data_dir")
+	case u.Host == "" && !u.Query().Has("host"):
+		c.fault(key, "has no host")
+	}
+}
