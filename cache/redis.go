@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ type Redis struct {
 	client  redis.UniversalClient
 	breaker *breaker
 	stop    context.CancelFunc
+	close   func() error
 	hits    atomic.Uint64
 	misses  atomic.Uint64
 	errors  atomic.Uint64
@@ -48,7 +50,7 @@ func NewRedis(opts RedisOptions) (*Redis, error) {
 	log := opts.Log.With("component", "cache", "redis_mode", opts.mode())
 	redis.SetLogger(libraryLog{log})
 	ctx, stop := context.WithCancel(context.Background())
-	r := &Redis{client: client, stop: stop}
+	r := &Redis{client: client, stop: stop, close: sync.OnceValue(client.Close)}
 	r.breaker = newBreaker(r.probe, log)
 	go r.breaker.run(ctx)
 	return r, nil
@@ -105,11 +107,12 @@ func (r *Redis) Delete(ctx context.Context, keys ...string) error {
 	return opError("delete", err)
 }
 
-// Close stops the probes and closes the connections. Operations fail afterwards.
+// Close stops the probes and closes the connections. Operations fail afterwards;
+// a second Close does nothing.
 func (r *Redis) Close() error {
 	r.stop()
 	<-r.breaker.done
-	return r.client.Close()
+	return r.close()
 }
 
 // Healthy reports whether Redis is being asked.
@@ -141,14 +144,23 @@ func (r *Redis) do(ctx context.Context, key string, op func(context.Context) err
 	switch {
 	case err == nil || errors.Is(err, redis.Nil):
 		r.breaker.succeeded()
-	case ctx.Err() != nil:
-		// The caller gave up; that says nothing about Redis.
-		return ctx.Err()
+	case gaveUp(ctx) != nil:
+		// That says nothing about Redis.
+		return gaveUp(ctx)
 	default:
 		r.errors.Add(1)
 		r.breaker.failed(key, err)
 	}
 	return err
+}
+
+// gaveUp returns why the caller no longer waits, or nil. The connection has the
+// caller's deadline too and may report it before the context does.
+func gaveUp(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // probe asks Redis for the key whose operation failed: a PING would be answered

@@ -76,9 +76,9 @@ func testOneKey(t *testing.T, c cache.Cache) {
 	const size = 8 << 10
 	k := key(t, "k")
 	var wg sync.WaitGroup
-	for worker := range 6 {
+	for worker, letter := range []byte("abcdef") {
 		wg.Go(func() {
-			mine := bytes.Repeat([]byte{byte('a' + worker)}, size)
+			mine := bytes.Repeat([]byte{letter}, size)
 			for range 30 {
 				if err := c.Set(t.Context(), k, mine, ttl); err != nil {
 					t.Errorf("set: %v", err)
