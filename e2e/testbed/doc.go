@@ -1,0 +1,16 @@
+// Package testbed starts the real programs that the tests run against, each on
+// loopback, on a free port and in a temporary folder, and stops it when its test
+// ends.
+//
+// # Programs
+//
+// [Tool] finds a program in $DRAWBRIDGE_TOOLS, in .tools/bin, which `make tools`
+// fills, or in PATH. A program that is missing fails the test and names the
+// command that installs it.
+//
+// # What can be started
+//
+// [StartRegistry]: distribution 2.8, 3.0.0 and 3.1.1, with token authentication
+// as [RegistryOptions] says. The port is chosen by the registry and read from its
+// log, so that no two tests can want the same one.
+package testbed
