@@ -53,6 +53,7 @@ const (
 	Ambiguous         Reason = "ambiguous_user" // two entries match one username
 	LoginRestricted   Reason = "login_restricted"
 	InteractionNeeded Reason = "interaction_required" // a second factor: use browser sign-in
+	UnknownToken      Reason = "unknown_token"        // a refresh token we did not issue, or no longer honour
 	BadUsername       Reason = "bad_username"         // empty, too long, NUL or not UTF-8
 	BadPassword       Reason = "bad_password"         // empty, too long or NUL
 )

@@ -1,0 +1,202 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"drawbridge/audit"
+	"drawbridge/authz"
+	"drawbridge/connectors"
+	"drawbridge/identity"
+	"drawbridge/tokens"
+)
+
+// Authenticator says who a caller is; the connectors' chain is one.
+type Authenticator interface {
+	Authenticate(ctx context.Context, cred identity.Credential) connectors.Verdict
+}
+
+// Minter signs tokens for a service; tokens.Keys is one.
+type Minter interface {
+	Mint(service string, claims tokens.Claims) (string, error)
+}
+
+// Recorder takes audit events and never blocks; audit.Log is one.
+type Recorder interface {
+	Record(audit.Event)
+}
+
+// Options are what a bridge stands on. All fields are required.
+type Options struct {
+	Registries []Registry
+	Connectors Authenticator
+	Tokens     Minter
+	Audit      Recorder
+	Policy     Revision
+	// AccessTTL is the life of an access token.
+	AccessTTL time.Duration
+	Clock     func() time.Time
+	// NewID makes token IDs, which are also the decision IDs of the audit log.
+	NewID   func() string
+	Metrics *Metrics
+	Log     *slog.Logger
+}
+
+// Bridge answers token requests. It is safe for concurrent use.
+type Bridge struct {
+	opts       Options
+	registries map[string]Registry
+	revision   atomic.Pointer[Revision]
+}
+
+// New returns a bridge with the policy of the options in force.
+func New(opts Options) *Bridge {
+	b := &Bridge{opts: opts, registries: make(map[string]Registry, len(opts.Registries))}
+	for _, r := range opts.Registries {
+		b.registries[r.Service] = r
+	}
+	b.revision.Store(&opts.Policy)
+	return b
+}
+
+// SetPolicy puts another policy in force for the requests that come after it.
+func (b *Bridge) SetPolicy(r Revision) { b.revision.Store(&r) }
+
+// Policy returns the policy in force.
+func (b *Bridge) Policy() Revision { return *b.revision.Load() }
+
+// Token answers one request. Its errors are [identity.Error] values; see the
+// package documentation for which.
+func (b *Bridge) Token(ctx context.Context, req Request) (Answer, error) {
+	registry, err := b.registry(req.Service)
+	if err != nil {
+		return Answer{}, err
+	}
+	id, err := b.identify(ctx, registry, req)
+	if err != nil {
+		return Answer{}, err
+	}
+	d := b.authorize(registry, id, req.Scopes)
+	if d.nothing() && registry.Explain && id.Kind != identity.Anonymous {
+		b.audit(req, d, audit.TokenDenied, audit.Failure)
+		return Answer{}, d.refusal()
+	}
+	token, err := b.mint(d)
+	if err != nil {
+		b.audit(req, d, audit.TokenDenied, audit.Failure)
+		return Answer{}, err
+	}
+	action, outcome := audit.TokenIssued, audit.Success
+	if d.nothing() {
+		action, outcome = audit.TokenDenied, audit.Failure
+	}
+	b.audit(req, d, action, outcome)
+	b.opts.Metrics.tokenIssued()
+	return Answer{Token: token, TTL: b.opts.AccessTTL, Scope: d.scope()}, nil
+}
+
+// registry finds the entry for the service that asks. A request without a
+// service is taken for the only registry there is.
+func (b *Bridge) registry(service string) (Registry, error) {
+	if service == "" && len(b.opts.Registries) == 1 {
+		return b.opts.Registries[0], nil
+	}
+	if r, ok := b.registries[service]; ok {
+		return r, nil
+	}
+	return Registry{}, &identity.Error{
+		Kind: identity.Invalid,
+		Message: fmt.Sprintf("The service %.100q is not known here: the registry's auth.token.service must equal "+
+			"a registries[].service of Drawbridge's configuration.", service),
+	}
+}
+
+// identify asks the connectors. The client learns whether to fix the password or
+// to try again later, and no more.
+func (b *Bridge) identify(ctx context.Context, registry Registry, req Request) (identity.Identity, error) {
+	if !req.RefreshToken.Empty() {
+		b.auditLogin(req, registry, connectors.Verdict{Outcome: connectors.Denied(connectors.UnknownToken)})
+		return identity.Identity{}, &identity.Error{
+			Kind: identity.Unauthenticated, Message: "The identity token is not valid here; log in again with your password.",
+		}
+	}
+	if req.Credential.Username == "" && req.Credential.Password.Empty() {
+		return identity.Identity{}, nil
+	}
+	verdict := b.opts.Connectors.Authenticate(ctx, req.Credential)
+	b.auditLogin(req, registry, verdict)
+	b.opts.Metrics.attempt(verdict)
+	switch verdict.Kind() {
+	case connectors.KindGranted:
+		id := verdict.Identity()
+		id.Method = identity.MethodPassword
+		return id, nil
+	case connectors.KindDenied, connectors.KindNotMine:
+		return identity.Identity{}, &identity.Error{
+			Kind: identity.Unauthenticated, Message: b.refused(verdict.Reason()),
+		}
+	case connectors.KindMisconfigured:
+		b.opts.Log.ErrorContext(ctx, "a connector is misconfigured: nobody can log in through it until this is fixed",
+			"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause())
+	default:
+		b.opts.Log.WarnContext(ctx, "a connector is unavailable",
+			"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause())
+	}
+	return identity.Identity{}, &identity.Error{
+		Kind:       identity.Unavailable,
+		Message:    "Logins cannot be checked at the moment; your password was not refused. Try again in a few seconds.",
+		RetryAfter: retryAfter, Err: verdict.Cause(),
+	}
+}
+
+// retryAfter is what clients are told while a connector is down.
+const retryAfter = 5 * time.Second
+
+// refused is one sentence for all refusals, so that it does not tell which
+// usernames exist or which passwords were right; except for what no password of
+// a directory is involved in.
+func (b *Bridge) refused(reason connectors.Reason) string {
+	switch reason {
+	case connectors.BadUsername:
+		return "The username is empty, too long or not valid text."
+	case connectors.BadPassword:
+		return "The password is empty, too long or not valid text."
+	default:
+		return "The username or the password is wrong, or the account may not log in."
+	}
+}
+
+func (b *Bridge) mint(d decision) (string, error) {
+	token, err := b.opts.Tokens.Mint(d.registry.Service, tokens.Claims{
+		Issuer: d.registry.Issuer, Audience: d.registry.Service, Subject: d.id.String(),
+		ID: d.decisionID, IssuedAt: d.at, TTL: b.opts.AccessTTL, Access: d.access(),
+	})
+	if err != nil {
+		var classified *identity.Error
+		if errors.As(err, &classified) {
+			return "", err
+		}
+		return "", fmt.Errorf("sign a token for %s: %w", d.registry.Service, err)
+	}
+	return token, nil
+}
+
+// authorize evaluates every scope against one revision of the policy.
+func (b *Bridge) authorize(registry Registry, id identity.Identity, scopes []authz.Scope) decision {
+	start := b.opts.Clock()
+	revision := b.revision.Load()
+	d := decision{
+		registry: registry, id: id, revision: revision, at: start, decisionID: b.opts.NewID(),
+		scopes: scopes, granted: make([]authz.Actions, len(scopes)),
+	}
+	subject := revision.Policy.Subject(id)
+	for i, scope := range scopes {
+		d.granted[i] = revision.Policy.Decide(&subject, registry.Service, scope, start)
+	}
+	b.opts.Metrics.decided(d, b.opts.Clock().Sub(start))
+	return d
+}

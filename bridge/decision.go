@@ -1,0 +1,136 @@
+package bridge
+
+import (
+	"strings"
+	"time"
+
+	"drawbridge/audit"
+	"drawbridge/authz"
+	"drawbridge/connectors"
+	"drawbridge/identity"
+	"drawbridge/tokens"
+)
+
+// decision is what the policy says of one request.
+type decision struct {
+	registry   Registry
+	id         identity.Identity
+	revision   *Revision
+	at         time.Time
+	decisionID string
+	scopes     []authz.Scope
+	granted    []authz.Actions // one for each scope
+}
+
+// nothing reports whether something was asked for and none of it is granted.
+func (d decision) nothing() bool {
+	for _, granted := range d.granted {
+		if granted != 0 {
+			return false
+		}
+	}
+	return len(d.scopes) > 0
+}
+
+// access is the token's access claim: the granted part of each scope.
+func (d decision) access() []tokens.Access {
+	access := make([]tokens.Access, 0, len(d.scopes))
+	for i, scope := range d.scopes {
+		if d.granted[i] == 0 {
+			continue
+		}
+		access = append(access, tokens.Access{
+			Type: scope.Type(), Name: scope.Name(), Actions: scope.AnswerActions(d.granted[i]),
+		})
+	}
+	return access
+}
+
+// scope is the granted part in the form of a scope parameter.
+func (d decision) scope() string { return strings.Join(d.grantedScopes(), " ") }
+
+func (d decision) grantedScopes() []string {
+	granted := d.access()
+	out := make([]string, len(granted))
+	for i, a := range granted {
+		out[i] = a.Type + ":" + a.Name + ":" + strings.Join(a.Actions, ",")
+	}
+	return out
+}
+
+// refusal is what a caller who is granted nothing reads: what is missing, and
+// the ID under which an admin finds the reason.
+func (d decision) refusal() *identity.Error {
+	subject := d.revision.Policy.Subject(d.id)
+	var sentences []string
+	for _, scope := range d.scopes {
+		const most = 3 // a terminal is not a report
+		if len(sentences) == most {
+			sentences = append(sentences, "There is more of this kind.")
+			break
+		}
+		sentences = append(sentences, d.revision.Policy.Explain(&subject, d.registry.Service, scope, d.at).ClientReason())
+	}
+	return &identity.Error{
+		Kind:    identity.Forbidden,
+		Message: strings.Join(sentences, " ") + " Ask a registry admin and quote decision " + d.decisionID + ".",
+		Detail:  "decision_id=" + d.decisionID,
+	}
+}
+
+// audit records what the request led to.
+func (b *Bridge) audit(req Request, d decision, action audit.Action, outcome audit.Outcome) {
+	requested := make([]string, len(d.scopes))
+	for i, scope := range d.scopes {
+		requested[i] = scope.String()
+	}
+	e := event(req, d.registry, d.at)
+	e.Action, e.Outcome = action, outcome
+	if d.nothing() {
+		e.Reason = "no_grant"
+	}
+	e.User, e.Groups, e.Method = d.id.String(), d.id.Groups, string(d.id.Method)
+	e.Connector = d.id.Connector
+	e.DecisionID, e.PolicyRevision = d.decisionID, d.revision.ID
+	e.Requested, e.Granted = requested, d.grantedScopes()
+	b.opts.Audit.Record(e)
+}
+
+// auditLogin records an attempt and each connector that was passed over.
+func (b *Bridge) auditLogin(req Request, registry Registry, verdict connectors.Verdict) {
+	now := b.opts.Clock()
+	for _, skipped := range verdict.Skipped {
+		e := event(req, registry, now)
+		e.Action, e.Outcome, e.Connector = audit.ConnectorSkipped, audit.Unknown, skipped
+		b.opts.Audit.Record(e)
+	}
+	e := event(req, registry, now)
+	e.Action, e.Connector, e.Method = audit.Login, verdict.Connector, string(identity.MethodPassword)
+	e.Outcome, e.Reason = audit.Failure, string(verdict.Reason())
+	switch verdict.Kind() {
+	case connectors.KindGranted:
+		e.Outcome, e.User = audit.Success, verdict.Identity().String()
+	case connectors.KindNotMine:
+		e.Reason = string(connectors.UnknownUser)
+	case connectors.KindUnavailable, connectors.KindMisconfigured:
+		e.Outcome, e.Reason = audit.Unknown, verdict.Kind().String()
+	default: // denied: the reason is the connector's
+	}
+	b.opts.Audit.Record(e)
+}
+
+func event(req Request, registry Registry, now time.Time) audit.Event {
+	return audit.Event{
+		Time: now.UTC(), Service: registry.Service, ClientID: clip(req.ClientID),
+		SourceIP: req.SourceIP, UserAgent: req.UserAgent, RequestID: req.RequestID,
+	}
+}
+
+// clip bounds what a caller can write into each audit event.
+func clip(s string) string {
+	const most = 128
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.ToValidUTF8(s, "?")
+}

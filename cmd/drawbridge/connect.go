@@ -1,0 +1,61 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"drawbridge/cache"
+	"drawbridge/configs"
+	"drawbridge/connectors"
+	"drawbridge/connectors/htpasswd"
+	"drawbridge/connectors/ldap"
+	"drawbridge/identity"
+)
+
+// openConnector opens one connector and gives it its place in the chain.
+func (a *app) openConnector(cfg configs.Connector, people cache.Cache, secret []byte) (connectors.Link, error) {
+	match, err := identity.ParseUsernamePattern(cfg.Match)
+	if err != nil {
+		return connectors.Link{}, err
+	}
+	c, err := a.openBackend(cfg, people)
+	if err != nil {
+		return connectors.Link{}, err
+	}
+	return connectors.Link{
+		Connector: connectors.Cached(c, connectors.CachedOptions{
+			Cache: people, TTL: a.cfg.Cache.CredTTL, Secret: secret, Generation: generation(cfg), Log: a.log,
+		}),
+		Match: match, NextOnUnavailable: cfg.OnUnavailable == configs.OnUnavailableNext,
+	}, nil
+}
+
+func (a *app) openBackend(cfg configs.Connector, people cache.Cache) (connectors.Connector, error) {
+	switch cfg.Type {
+	case configs.TypeHTPasswd:
+		c, err := htpasswd.Open(cfg, htpasswd.Deps{Log: a.log})
+		if err != nil {
+			return nil, err
+		}
+		a.reloads.file("htpasswd file", c.Paths(), c.Reload)
+		return c, nil
+	case configs.TypeLDAP:
+		c, err := ldap.New(cfg, ldap.Deps{Log: a.log, Clock: time.Now, Lookups: people, LookupTTL: a.cfg.Cache.LookupTTL})
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, func() error { c.Close(); return nil })
+		return c, nil
+	}
+	return nil, fmt.Errorf("unknown type %q", cfg.Type)
+}
+
+// generation stands for a connector's settings, so that what was cached under
+// others is not found. Secrets print as redacted and so do not change it: a new
+// service password says nothing about people.
+func generation(cfg configs.Connector) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", cfg))
+	return hex.EncodeToString(sum[:8])
+}

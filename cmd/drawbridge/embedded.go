@@ -1,0 +1,98 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"drawbridge/configs"
+	"drawbridge/connectors/htpasswd"
+)
+
+const adminUser = "admin"
+
+// The policy documents that a first start writes into the data directory when no
+// file is configured. Rights for an admin are given only where this program made
+// the account: in a company's directory, anybody might be called admin.
+const (
+	embeddedPolicy = `# What people may do. Saved changes are in force within a second; a document with a
+# mistake is refused, and the one before stays. See docs/policy.md.
+bindings:
+  - name: admin
+    role: maintainer
+    subjects: ["user:%[1]s/admin"]
+    repositories: ["**"]
+  - name: admin-catalog
+    role: catalog-reader
+    subjects: ["user:%[1]s/admin"]
+  - name: admin-policy
+    role: policy-admin
+    subjects: ["user:%[1]s/admin"]
+`
+	emptyPolicy = `# What people may do: nothing yet. Saved changes are in force within a second; a
+# document with a mistake is refused, and the one before stays. See docs/policy.md.
+bindings: []
+#  - name: developers
+#    role: pusher
+#    subjects: ["group:corp/developers"]
+#    repositories: ["apps/**"]
+`
+)
+
+// prepareEmbedded makes what a first start finds missing: the policy document in
+// the data directory and, without a configuration file, the admin account. It
+// returns what to tell the operator once, empty when the account was there.
+func prepareEmbedded(cfg *configs.Config) (banner string, err error) {
+	if err := os.MkdirAll(cfg.DataDir, dataDirMode); err != nil {
+		return "", fmt.Errorf("data_dir: make %s: %w", cfg.DataDir, err)
+	}
+	if cfg.Policy.File == "" {
+		if err := writeNew(filepath.Join(cfg.DataDir, "policy.yaml"), defaultPolicy(cfg)); err != nil {
+			return "", fmt.Errorf("write the first policy document: %w", err)
+		}
+	}
+	if !cfg.Embedded {
+		return "", nil
+	}
+	file := cfg.Connectors[0].HTPasswd.File
+	password, err := htpasswd.CreateAdmin(file, adminUser, rand.Reader)
+	if errors.Is(err, fs.ErrExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("make the admin account in %s: %w", file, err)
+	}
+	return fmt.Sprintf(`
+Drawbridge runs at %s with its embedded default.
+
+  user      %s
+  password  %s
+
+The password is shown this once; %s keeps its hash.
+Put these settings into the registry's config.yml and restart the registry:
+
+`, cfg.Server.ExternalURL, adminUser, password, file), nil
+}
+
+func defaultPolicy(cfg *configs.Config) string {
+	if cfg.Embedded {
+		return fmt.Sprintf(embeddedPolicy, cfg.Connectors[0].Name)
+	}
+	return emptyPolicy
+}
+
+// writeNew writes a file that does not exist yet.
+func writeNew(file, text string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // in data_dir
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}

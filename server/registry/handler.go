@@ -1,0 +1,85 @@
+package registry
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"drawbridge/bridge"
+	"drawbridge/identity"
+)
+
+// Issuer answers a parsed token request; it is what the handler needs of the
+// bridge. A failure is an identity.Error; any other error reads as internal.
+type Issuer interface {
+	Token(ctx context.Context, req bridge.Request) (bridge.Answer, error)
+}
+
+// Handler serves the token endpoint.
+type Handler struct {
+	Bridge Issuer
+	// ClientAddr returns the caller's address for the audit log.
+	ClientAddr func(*http.Request) string
+	// RequestID returns the ID under which the request is logged.
+	RequestID func(*http.Request) string
+	// TokenUsernames mark a password that is a refresh token; see
+	// [DefaultTokenUsernames].
+	TokenUsernames []string
+	Log            *slog.Logger
+}
+
+// DefaultTokenUsernames returns the usernames that clients in the field use to
+// say that the password is a token: docker's credential helpers, Azure's and
+// Google's.
+func DefaultTokenUsernames() []string {
+	return []string{"<token>", "00000000-0000-0000-0000-000000000000", "oauth2accesstoken"}
+}
+
+// Mount registers the endpoint under its path and under docker_auth's.
+func (h *Handler) Mount(mux *http.ServeMux) {
+	for _, path := range []string{"/token", "/auth"} {
+		mux.Handle(path, h)
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		w.Header().Set("Allow", "GET, POST")
+		writeJSON(w, http.StatusMethodNotAllowed, errorBody{[]errorItem{{
+			Code: "UNSUPPORTED", Message: "The token endpoint answers GET and POST.",
+		}}})
+		return
+	}
+	answer, err := h.token(w, r)
+	if err != nil {
+		e := identity.AsError(err)
+		if e.Kind == identity.Internal {
+			h.Log.ErrorContext(r.Context(), "token request failed", "request_id", h.RequestID(r), "error", e)
+		}
+		writeError(w, e)
+		return
+	}
+	writeJSON(w, http.StatusOK, tokenBody{
+		Token: answer.Token, AccessToken: answer.Token,
+		ExpiresIn: int(answer.TTL.Seconds()), Scope: answer.Scope,
+	})
+}
+
+// tokenBody is the answer of both methods: GET reads token, POST access_token.
+type tokenBody struct {
+	Token       string `json:"token"`
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int    `json:"expires_in"`
+	Scope       string `json:"scope"`
+}
+
+func (h *Handler) token(w http.ResponseWriter, r *http.Request) (bridge.Answer, error) {
+	req, err := parse(w, r, h.TokenUsernames)
+	if err != nil {
+		return bridge.Answer{}, err
+	}
+	req.SourceIP = h.ClientAddr(r)
+	req.RequestID = h.RequestID(r)
+	return h.Bridge.Token(r.Context(), req)
+}
