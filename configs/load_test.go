@@ -113,7 +113,7 @@ connectors:
     groups: {mode: search, base_dn: "dc=example", nested: true}
     timeout: 4s
 policy: {file: policy.yaml}
-cache: {redis_url: "rediss://:pw@r1:6379,r2:6379/3?cluster=true", lookup_ttl: 1m, credential_ttl: 0}
+cache: {redis_url: "rediss://:pw@r1:6379,r2:6379/0?cluster=true", lookup_ttl: 1m, credential_ttl: 0}
 store: {url: "postgres://u:p@db/x"}
 limits: {login_failures_per_minute: 0, requests_per_second: 2.5}
 audit: {file: audit.log}
@@ -157,7 +157,7 @@ log: {level: debug, format: text}
 			},
 		},
 		Policy: Policy{File: "policy.yaml"},
-		Cache:  Cache{RedisURL: identity.NewSecret("rediss://:pw@r1:6379,r2:6379/3?cluster=true"), LookupTTL: time.Minute},
+		Cache:  Cache{RedisURL: identity.NewSecret("rediss://:pw@r1:6379,r2:6379/0?cluster=true"), LookupTTL: time.Minute},
 		Store:  Store{URL: identity.NewSecret("postgres://u:p@db/x")},
 		Limits: Limits{RequestsPerSecond: 2.5},
 		Audit:  Audit{File: "audit.log"},

@@ -2,6 +2,8 @@ package configs
 
 import (
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +19,7 @@ func (c *check) cache(s Cache) {
 	if s.RedisCAFile == "" {
 		return
 	}
-	if !strings.HasPrefix(s.RedisURL.Reveal(), "rediss://") {
+	if scheme, _, _ := strings.Cut(s.RedisURL.Reveal(), "://"); !strings.EqualFold(scheme, "rediss") {
 		c.fault("cache.redis_ca_file", "is used only with a rediss:// URL")
 	}
 	c.certificates("cache.redis_ca_file", s.RedisCAFile)
@@ -28,11 +30,15 @@ func (c *check) cache(s Cache) {
 // is every part of it: an unescaped slash in a password cuts it anywhere.
 func (c *check) redisURL(key string, secret identity.Secret) {
 	scheme, rest, ok := strings.Cut(secret.Reveal(), "://")
-	if !ok || scheme != "redis" && scheme != "rediss" {
+	if scheme = strings.ToLower(scheme); !ok || scheme != "redis" && scheme != "rediss" {
 		c.fault(key, "must begin with redis:// or rediss://")
 		return
 	}
 	rest, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(rest+query, "#") || strings.Contains(query, "@") {
+		c.fault(key, "has a # or an @ where none belongs; special characters of a password are percent-encoded")
+		return
+	}
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
 		rest = rest[i+1:]
 	}
@@ -44,8 +50,8 @@ func (c *check) redisURL(key string, secret identity.Secret) {
 			break
 		}
 	}
-	if strings.Trim(db, "0123456789") != "" {
-		c.fault(key, "must end with the number of the database, such as /0")
+	if n, err := strconv.ParseUint(db, 10, 15); db != "" && err != nil || n > 0 && strings.Contains(query, "cluster=true") {
+		c.fault(key, "must end with the number of the database, such as /0, which is the only one of a Cluster")
 	}
 	c.redisOptions(key, query, strings.Contains(hosts, ","))
 }
@@ -56,8 +62,20 @@ func (c *check) redisOptions(key, query string, several bool) {
 		c.fault(key, "has options that cannot be parsed; special characters of a password are percent-encoded")
 		return
 	}
-	sentinel, cluster := options.Has("master_name"), options.Has("cluster")
+	known := []string{"cluster", "master_name", "sentinel_username", "sentinel_password"}
+	for name, values := range options {
+		if !slices.Contains(known, name) || len(values) != 1 {
+			// The name may be a piece of a password, so it is not printed.
+			c.fault(key, "has an option that is unknown or there twice; the options are %s", strings.Join(known, ", "))
+			return
+		}
+	}
+	sentinel, cluster := options.Get("master_name") != "", options.Get("cluster") == "true" || options.Get("cluster") == "1"
 	switch {
+	case options.Has("cluster") && !cluster && options.Get("cluster") != "false" && options.Get("cluster") != "0":
+		c.fault(key, "the option cluster must be true or false")
+	case !sentinel && (options.Has("sentinel_username") || options.Has("sentinel_password")):
+		c.fault(key, "has options for Sentinel but no master_name")
 	case sentinel && cluster:
 		c.fault(key, "has both master_name (Sentinel) and cluster; keep one")
 	case several && !sentinel && !cluster:
