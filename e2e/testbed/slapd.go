@@ -1,0 +1,282 @@
+package testbed
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// The names of the directory that [StartSlapd] seeds.
+const (
+	SlapdBaseDN  = "dc=corp,dc=example"
+	slapdAdminDN = "cn=admin," + SlapdBaseDN
+	slapdAdminPW = "admin-secret"
+	serviceDN    = "cn=drawbridge,ou=services," + SlapdBaseDN
+	servicePW    = "service-secret"
+	peopleOU     = "ou=people," + SlapdBaseDN
+	groupsOU     = "ou=groups," + SlapdBaseDN
+	policiesOU   = "ou=policies," + SlapdBaseDN
+)
+
+// Slapd is a running OpenLDAP server on loopback, with the overlays memberof and
+// ppolicy, seeded by seedSlapd. It ends with the test.
+type Slapd struct {
+	// BaseDN is the suffix; people live in ou=people, groups in ou=groups.
+	BaseDN string
+	// BindDN and BindPassword are the service account's, which may read all but
+	// passwords. Anonymous users may read nothing but the root DSE.
+	BindDN, BindPassword string
+	// CAFile is the PEM certificate of the authority behind LDAPSURL and StartTLS.
+	CAFile string
+
+	t             testing.TB
+	dir           string
+	host          string // what clients dial and the certificate names
+	port, tlsPort int
+	anonymous     bool
+	run           *process
+	past          string // what earlier runs logged
+}
+
+// SlapdOption changes how [StartSlapd] starts.
+type SlapdOption func(*Slapd)
+
+// AnonymousRead lets anonymous users search.
+func AnonymousRead() SlapdOption { return func(s *Slapd) { s.anonymous = true } }
+
+// StartSlapd starts slapd on free ports with an empty database, seeds it and
+// stops it when the test ends. It fails the test where slapd is not installed.
+func StartSlapd(t testing.TB, opts ...SlapdOption) *Slapd {
+	t.Helper()
+	s := &Slapd{
+		BaseDN: SlapdBaseDN, BindDN: serviceDN, BindPassword: servicePW,
+		t: t, dir: t.TempDir(), host: "127.0.0.1",
+	}
+	for _, opt := range opts {
+		opt(s)
+	}
+	s.CAFile = filepath.Join(s.dir, "ca.pem")
+	if err := writeTestCertificates(s.dir); err != nil {
+		t.Fatalf("make certificates for slapd: %v", err)
+	}
+	s.writeConfig()
+	for attempt := 1; ; attempt++ {
+		s.port, s.tlsPort = freePort(t), freePort(t)
+		err := s.start()
+		if err == nil {
+			break
+		}
+		if attempt == 3 {
+			t.Fatalf("start slapd: %v", err)
+		}
+	}
+	s.seed()
+	return s
+}
+
+// slapdProgram finds slapd, which is in no user's PATH on Debian.
+func slapdProgram(t testing.TB) string {
+	t.Helper()
+	if path, err := exec.LookPath("slapd"); err == nil {
+		return path
+	}
+	const sbin = "/usr/sbin/slapd"
+	if _, err := os.Stat(sbin); err != nil {
+		t.Fatal("slapd is not installed: run `apt-get install slapd ldap-utils` or `make tools`")
+	}
+	return sbin
+}
+
+// freePort returns a TCP port of loopback that was free a moment ago.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (s *Slapd) writeConfig() {
+	access := "by dn.exact=\"" + serviceDN + "\" read by * none"
+	if s.anonymous {
+		access = "by * read"
+	}
+	data := filepath.Join(s.dir, "db")
+	config := fmt.Sprintf(`include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/nis.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload memberof
+moduleload ppolicy
+pidfile %[1]s/slapd.pid
+argsfile %[1]s/slapd.args
+TLSCACertificateFile %[1]s/ca.pem
+TLSCertificateFile %[1]s/server.pem
+TLSCertificateKeyFile %[1]s/server.key
+database mdb
+suffix "%[2]s"
+rootdn "%[3]s"
+rootpw %[4]s
+directory %[5]s
+dbnosync
+index objectClass,uid,cn,member eq
+overlay memberof
+memberof-refint TRUE
+overlay ppolicy
+ppolicy_default "cn=default,%[6]s"
+ppolicy_use_lockout
+access to attrs=userPassword by anonymous auth by * none
+access to * %[7]s
+`, s.dir, SlapdBaseDN, slapdAdminDN, slapdAdminPW, data, policiesOU, access)
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "slapd.conf"), []byte(config), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// start runs slapd in the foreground and waits until it answers a bind.
+func (s *Slapd) start() error {
+	s.t.Helper()
+	urls := fmt.Sprintf("ldap://%s:%d/ ldaps://%s:%d/", s.host, s.port, s.host, s.tlsPort)
+	// 256 is the statistics level: one line for each operation.
+	cmd := exec.CommandContext(context.Background(), slapdProgram(s.t), "-f", filepath.Join(s.dir, "slapd.conf"), "-h", urls, "-d", "256") // #nosec G204 -- our own file and ports
+	s.run = startProcess(s.t, cmd)
+	s.t.Cleanup(s.Stop) // runs before startProcess's, which knows no pause
+	deadline := time.Now().Add(startPatience)
+	for {
+		conn, err := s.admin()
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-s.run.done:
+			return fmt.Errorf("slapd ended at once: %s", tail(s.run.out.String()))
+		case <-time.After(pollEvery):
+		}
+		if time.Now().After(deadline) {
+			s.Stop()
+			return fmt.Errorf("slapd does not answer: %w", err)
+		}
+	}
+}
+
+// Start starts the server again, on the ports and the data it had.
+func (s *Slapd) Start() {
+	s.t.Helper()
+	if err := s.start(); err != nil {
+		s.t.Fatalf("start slapd again: %v", err)
+	}
+}
+
+// Stop ends the server and waits for its end. It may be stopped already.
+func (s *Slapd) Stop() {
+	if s.run == nil {
+		return
+	}
+	s.Resume()
+	s.run.terminate()
+	s.past += s.run.out.String()
+	s.run = nil
+}
+
+// Pause stops the process with SIGSTOP: the kernel goes on accepting connections
+// and nobody answers them.
+func (s *Slapd) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume ends a pause.
+func (s *Slapd) Resume() { s.signal(syscall.SIGCONT) }
+
+func (s *Slapd) signal(sig syscall.Signal) {
+	if err := s.run.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Errorf("signal slapd: %v", err)
+	}
+}
+
+// URL is the ldap:// URL, for plain LDAP and StartTLS.
+func (s *Slapd) URL() string { return fmt.Sprintf("ldap://%s:%d", s.host, s.port) }
+
+// LDAPSURL is the ldaps:// URL. Its certificate is for 127.0.0.1 and localhost.
+func (s *Slapd) LDAPSURL() string { return fmt.Sprintf("ldaps://%s:%d", s.host, s.tlsPort) }
+
+// Binds counts the bind requests the server saw, without the test bed's own.
+func (s *Slapd) Binds() int { return s.count(" BIND dn=\"") }
+
+// Searches counts the search requests likewise, those of the root DSE too.
+func (s *Slapd) Searches() int { return s.count(" SRCH base=\"") }
+
+// count reads slapd's log: a bind request is a line with method=, its success
+// another one with mech=. Operations on connections of the administrator are
+// the test bed's.
+func (s *Slapd) count(operation string) int {
+	connID := regexp.MustCompile(`conn=\d+ `)
+	ours := map[string]string{} // by connection, the DN bound last
+	n := 0
+	lines := bufio.NewScanner(strings.NewReader(s.log()))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		id := connID.FindString(line)
+		if strings.Contains(line, " ACCEPT from ") {
+			delete(ours, id) // numbers begin again after a restart
+		}
+		bind := strings.Contains(line, " BIND dn=\"") && strings.Contains(line, " method=")
+		if bind && strings.Contains(line, slapdAdminDN) {
+			ours[id] = slapdAdminDN
+		}
+		if ours[id] != "" || !strings.Contains(line, operation) {
+			continue
+		}
+		if bind || strings.Contains(operation, "SRCH") {
+			n++
+		}
+	}
+	return n
+}
+
+// Connections counts the connections that are open now, as the server's log
+// tells, without the test bed's own. It begins again with a restart.
+func (s *Slapd) Connections() int {
+	log := s.run.out.String()
+	closed := regexp.MustCompile(`fd=\d+ closed`).FindAllString(log, -1)
+	return strings.Count(log, " ACCEPT from ") - len(closed)
+}
+
+// log is everything slapd has logged.
+func (s *Slapd) log() string {
+	if s.run == nil {
+		return s.past
+	}
+	return s.past + s.run.out.String()
+}
+
+// admin returns a connection bound as the administrator.
+func (s *Slapd) admin() (*ldap.Conn, error) {
+	conn, err := ldap.DialURL(s.URL(), ldap.DialWithDialer(&net.Dialer{Timeout: time.Second}))
+	if err != nil {
+		return nil, err
+	}
+	conn.SetTimeout(stopPatience)
+	if err := conn.Bind(slapdAdminDN, slapdAdminPW); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
