@@ -102,3 +102,6 @@ func TestTheDocumentOfTheDesign(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// never is before every expiry.
+func never() time.Time { return time.Time{} }

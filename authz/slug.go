@@ -140,6 +140,11 @@ func isSlugOf(segment, prefix, name string) bool {
 			return false
 		}
 	}
+	// An escape is three bytes longer than the byte it stands for, which rules
+	// out most names by their length alone.
+	if longer := len(rest) - len(name); longer < 0 || longer%3 != 0 || longer == 0 && rest != name {
+		return false
+	}
 	for i := 0; i < len(name); i++ {
 		n := 1
 		if !standsForItself(name, i) {

@@ -11,8 +11,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// MaxDocumentBytes is the largest policy document that Parse reads.
-const MaxDocumentBytes = 4 << 20
+// MaxDocumentBytes is the largest policy document that Parse reads, enough for
+// some 100,000 bindings.
+const MaxDocumentBytes = 16 << 20
 
 // reader walks a YAML tree and collects every fault it meets.
 type reader struct {
@@ -101,7 +102,7 @@ func kindName(n *yaml.Node) string {
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
 	case n.Tag == "!!null":
-		return "empty"
+		return "empty (leave the key out, or fill it)"
 	case n.Tag == "!!str":
 		return "a string"
 	case n.Tag == "!!bool":
