@@ -22,6 +22,7 @@ var ErrDown = errors.New("cache: redis is down and is not asked until it answers
 type Redis struct {
 	client  redis.UniversalClient
 	breaker *breaker
+	timeout time.Duration
 	stop    context.CancelFunc
 	close   func() error
 	hits    atomic.Uint64
@@ -43,6 +44,9 @@ func NewRedis(opts RedisOptions) (*Redis, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
 	client, err := opts.client()
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
@@ -50,7 +54,7 @@ func NewRedis(opts RedisOptions) (*Redis, error) {
 	log := opts.Log.With("component", "cache", "redis_mode", opts.mode())
 	redis.SetLogger(libraryLog{log})
 	ctx, stop := context.WithCancel(context.Background())
-	r := &Redis{client: client, stop: stop, close: sync.OnceValue(client.Close)}
+	r := &Redis{client: client, timeout: opts.Timeout, stop: stop, close: sync.OnceValue(client.Close)}
 	r.breaker = newBreaker(r.probe, log)
 	go r.breaker.run(ctx)
 	return r, nil
@@ -138,7 +142,7 @@ func (r *Redis) do(ctx context.Context, key string, op func(context.Context) err
 		r.skipped.Add(1)
 		return ErrDown
 	}
-	bounded, cancel := context.WithTimeout(ctx, opTimeout)
+	bounded, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	err := op(bounded)
 	switch {
@@ -168,7 +172,7 @@ func gaveUp(ctx context.Context) error {
 // by a server that is still loading. The first answer may take as long as a new
 // connection takes; the second one must come as fast as a login needs it.
 func (r *Redis) probe(ctx context.Context, key string) error {
-	for _, bound := range []time.Duration{probeTimeout, opTimeout} {
+	for _, bound := range []time.Duration{max(probeTimeout, r.timeout), r.timeout} {
 		bounded, cancel := context.WithTimeout(ctx, bound)
 		err := r.client.Exists(bounded, key).Err()
 		cancel()

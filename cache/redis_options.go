@@ -19,13 +19,12 @@ import (
 
 // The bounds on what a Redis that is slow or gone may cost.
 const (
+	// DefaultTimeout covers one whole operation as a caller sees it: the wait for
+	// a free connection, a dial, the write and the read. A dial that takes longer
+	// goes on in the background and serves the next operation.
+	DefaultTimeout = 250 * time.Millisecond
 	// dialTimeout covers the TCP and the TLS handshake.
 	dialTimeout = 500 * time.Millisecond
-	// ioTimeout covers one read or write, and the wait for a free connection.
-	ioTimeout = 250 * time.Millisecond
-	// opTimeout covers one whole operation as a caller sees it. A dial that takes
-	// longer goes on in the background and serves the next one.
-	opTimeout = 300 * time.Millisecond
 	// probeTimeout covers a probe, which may dial, shake hands and ask a sentinel.
 	probeTimeout = time.Second
 	// probeEvery is the pace of the probes while Redis is down.
@@ -57,6 +56,9 @@ type RedisOptions struct {
 
 	// Cluster says that Addrs are nodes of a Redis Cluster.
 	Cluster bool
+
+	// Timeout bounds one operation. Zero means [DefaultTimeout].
+	Timeout time.Duration
 
 	// Log receives a line when Redis goes down and when it is back. Nil means
 	// no log.
@@ -110,9 +112,9 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 		Dialer:           dialer,
 
 		DialTimeout:           dialTimeout,
-		ReadTimeout:           ioTimeout,
-		WriteTimeout:          ioTimeout,
-		PoolTimeout:           ioTimeout,
+		ReadTimeout:           o.Timeout,
+		WriteTimeout:          o.Timeout,
+		PoolTimeout:           o.Timeout,
 		ConnMaxIdleTime:       5 * time.Minute,
 		ContextTimeoutEnabled: true,
 		// A login does not wait for second attempts: the library's defaults are
