@@ -58,6 +58,11 @@ func parse(w http.ResponseWriter, r *http.Request, tokenUsernames []string) (bri
 	}
 	if slices.Contains(tokenUsernames, req.Credential.Username) {
 		req.RefreshToken, req.Credential = req.Credential.Password, identity.Credential{}
+		if req.RefreshToken.Empty() { // and not the anonymous caller
+			return req, &identity.Error{
+				Kind: identity.Unauthenticated, Message: "The identity token is empty; log in again with your password.",
+			}
+		}
 	}
 	return req, nil
 }
