@@ -28,16 +28,29 @@ const (
 // data directory at the first start. Every scalar in it is also the default of a
 // file that leaves the key out; the two lists are not.
 func Default() *Config {
+	file := embeddedFile()
 	c := baseDefaults()
 	c.Embedded = true
-	c.Registries = []Registry{registryDefaults(ForDistribution3)}
-	c.Registries[0].Service = DefaultService
-	c.Registries[0].Issuer = DefaultIssuer
-	c.Connectors = []Connector{connectorDefaults(TypeHTPasswd)}
-	c.Connectors[0].Name = "local"
-	c.Connectors[0].Type = TypeHTPasswd
+	for _, r := range file.Registries {
+		full := registryDefaults(r.For)
+		full.Service, full.Issuer = r.Service, r.Issuer
+		c.Registries = append(c.Registries, full)
+	}
+	for _, conn := range file.Connectors {
+		full := connectorDefaults(conn.Type)
+		full.Name, full.Type = conn.Name, conn.Type
+		c.Connectors = append(c.Connectors, full)
+	}
 	c.derive()
 	return c
+}
+
+// embeddedFile is what the embedded default would be if it were a file.
+func embeddedFile() *Config {
+	return &Config{
+		Registries: []Registry{{Service: DefaultService, Issuer: DefaultIssuer}},
+		Connectors: []Connector{{Name: "local", Type: TypeHTPasswd}},
+	}
 }
 
 // baseDefaults returns the defaults of everything but the lists.

@@ -31,10 +31,7 @@ func Load(path string, environ []string) (*Config, error) {
 	var tree map[string]any
 	if path == "" {
 		r.file = embeddedName
-		d := Default()
-		// These two follow data_dir and addr, which a variable may set.
-		d.Connectors[0].HTPasswd.File, d.Server.ExternalURL = "", ""
-		tree = settings(reflect.ValueOf(*d))
+		tree = settings(reflect.ValueOf(*embeddedFile()))
 	} else {
 		text, err := readFile(path)
 		if err != nil {

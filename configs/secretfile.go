@@ -44,6 +44,7 @@ func (r *reader) readSecrets(tree map[string]any) {
 			return
 		}
 		put(tree, path, identity.NewSecret(text))
+		r.places[path] = r.places[twin]
 	})
 }
 

@@ -9,6 +9,9 @@ import (
 // of a message: a key of the same section that is spelled alike, or the section
 // elsewhere that has a key of this name.
 func hint(key, path string, root, here *section) string {
+	if strings.Contains(key, ".") {
+		return "; keys are nested, each name on its own line under its section"
+	}
 	keys := make([]string, len(here.fields))
 	for i, f := range here.fields {
 		keys[i] = f.key
@@ -22,7 +25,7 @@ func hint(key, path string, root, here *section) string {
 	var elsewhere []string
 	one := func(string) int { return 1 }
 	root.leaves("", one, func(at string, f field) {
-		if f.key == key || at == key {
+		if f.key == key {
 			elsewhere = append(elsewhere, strings.ReplaceAll(at, ".0.", "[]."))
 		}
 	})

@@ -61,6 +61,7 @@ func (r *reader) read(text io.Reader) map[string]any {
 		return map[string]any{}
 	}
 	r.places[""] = place{file: r.file, line: root.Line}
+	r.broken = r.broken || root.Kind != yaml.MappingNode
 	return r.section(root, r.schema, "")
 }
 
