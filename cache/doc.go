@@ -9,4 +9,37 @@
 //
 // Keys are made by the caller and hold no secret and no password: see
 // connectors for how a verified credential becomes a key.
+//
+// # In process
+//
+// [Memory] is bounded by the bytes of its keys and values, with an allowance for
+// each entry. When it is full, what is used least goes first, so that a flood of
+// made-up usernames does not push out the people who are there. Time is counted
+// along the monotonic clock: a wall clock that is set back prolongs nothing.
+//
+// # On Redis
+//
+// [ParseRedisURL] has the forms of the URL: one server, a master behind
+// Sentinel, or a Cluster. Every key begins with "drawbridge:". The commands are
+// GET, SET, DEL and EXISTS (and CLUSTER SLOTS in a cluster), so that a user with
+// these rights is enough:
+//
+//	ACL SETUSER drawbridge on >password ~drawbridge:* +get +set +del +exists +cluster|slots
+//
+// # When Redis does not answer
+//
+// One operation takes at most [DefaultTimeout], and there are no second attempts.
+// One operation that runs into it, or three in a row that fail at once, open a
+// breaker: from then on every operation fails with [ErrDown] without touching
+// the network. Logins go on uncached, which is a decision: a second, in-process
+// cache would answer differently on each replica, and would go on vouching for
+// somebody whom `drawbridge user forget` has dropped.
+//
+// While the breaker is open, one goroutine asks once per second for the key
+// whose operation failed. When that is answered, in time, the breaker closes by
+// itself. The log has one line when Redis goes down and one when it is back;
+// [Redis.Healthy] and [Redis.Stats] tell the rest.
+//
+// A Redis that answers, but refuses single commands (out of memory, a replica, a
+// missing right), opens no breaker. That is logged once a minute.
 package cache

@@ -78,17 +78,32 @@ func TestConformanceSealed(t *testing.T) {
 	})
 }
 
-// A user with the least rights that docs/configuration.md names is enough, and
-// every key is under the one prefix.
+// leastRights is the user that the documentation of package cache names.
+func leastRights() []string {
+	return []string{
+		"ACL", "SETUSER", user, "on", ">" + password,
+		"~drawbridge:*", "+get", "+set", "+del", "+exists", "+cluster|slots",
+	}
+}
+
+const asUser = "redis://" + user + ":correct%20horse%2Fbattery%40staple@"
+
+// A user with the least rights is enough, and every key is under the one prefix.
 func TestLeastRights(t *testing.T) {
 	server := testbed.StartRedis(t, testbed.RedisOptions{Password: "admin"})
-	server.CLI("ACL", "SETUSER", user, "on", ">"+password, "~drawbridge:*", "+get", "+set", "+del", "+exists")
-	url := strings.Replace(server.URL(), "redis://:admin@",
-		"redis://"+user+":correct%20horse%2Fbattery%40staple@", 1)
-	runConformance(t, url, "")
+	server.CLI(leastRights()...)
+	runConformance(t, strings.Replace(server.URL(), "redis://:admin@", asUser, 1), "")
 	if n := server.CLI("EVAL", prefixCount, "0"); n != "0" {
 		t.Errorf("%s keys are not under the prefix", n)
 	}
+}
+
+func TestLeastRightsOnACluster(t *testing.T) {
+	cluster := testbed.StartRedisCluster(t)
+	for _, node := range cluster.Nodes {
+		node.CLI(leastRights()...)
+	}
+	runConformance(t, strings.Replace(cluster.URL(), "redis://", asUser, 1), "")
 }
 
 // prefixCount counts the keys outside the prefix, on the server.

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/url"
@@ -76,7 +77,8 @@ func redisProgram(t testing.TB, name string) string {
 // start runs the server until it accepts connections.
 func (r *Redis) start() error {
 	r.t.Helper()
-	cmd := exec.Command(redisProgram(r.t, "redis-server"), r.args()...) // #nosec G204 -- arguments of the test's own
+	// Not the test's context: it ends before the cleaning up, which stops programs.
+	cmd := exec.CommandContext(context.Background(), redisProgram(r.t, "redis-server"), r.args()...) // #nosec G204 -- our arguments
 	cmd.Dir = r.dir
 	r.run = startProcess(r.t, cmd)
 	r.t.Cleanup(r.Resume) // a paused process does not end when it is told to
@@ -156,7 +158,9 @@ func (r *Redis) cli(args ...string) (string, error) {
 	if r.opts.TLS {
 		all = append(all, "--tls", "--cacert", r.CAFile)
 	}
-	cmd := exec.Command(redisProgram(r.t, "redis-cli"), append(all, args...)...) // #nosec G204 -- arguments of the test's own
+	ctx, cancel := context.WithTimeout(r.t.Context(), startPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, redisProgram(r.t, "redis-cli"), append(all, args...)...) // #nosec G204 -- our arguments
 	if r.opts.Password != "" {
 		cmd.Env = append(os.Environ(), "REDISCLI_AUTH="+r.opts.Password)
 	}

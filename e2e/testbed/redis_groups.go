@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -63,7 +64,7 @@ sentinel failover-timeout %[4]s 3000
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(redisProgram(t, "redis-server"), file, "--sentinel") // #nosec G204 -- a file of the test's own
+	cmd := exec.CommandContext(context.Background(), redisProgram(t, "redis-server"), file, "--sentinel") // #nosec G204 -- our file
 	s.run = startProcess(t, cmd)
 	if err := s.run.await("the sentinel answers", func() bool {
 		pong, err := s.cli("ping")
