@@ -68,7 +68,7 @@ func (s Actions) Has(a Action) bool { return s&Actions(a) != 0 }
 // Names returns the names of the actions in a fixed order: pull, push, delete,
 // catalog. It is empty and not nil for the empty set, so that it encodes as [].
 func (s Actions) Names() []string {
-	names := make([]string, 0, len(inOrder()))
+	names := make([]string, 0, 4)
 	for _, a := range inOrder() {
 		if s.Has(a) {
 			names = append(names, a.String())

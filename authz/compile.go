@@ -98,6 +98,16 @@ func (d *Document) checkOptions(problems *problemList, opts Options) {
 		checkConnectors(problems, opts, g.Line, at, g.Except)
 		checkRegistries(problems, opts, g.Line, at, g.Registries)
 	}
+	for i := range d.Tests {
+		t := &d.Tests[i]
+		at := fmt.Sprintf("tests[%d]", i)
+		if t.As.Connector != "" {
+			checkConnectors(problems, opts, t.Line, at, []Principal{{UserPrincipal, t.As.Connector, t.As.Name}})
+		}
+		if t.Registry != "" {
+			checkRegistries(problems, opts, t.Line, at, []string{t.Registry})
+		}
+	}
 }
 
 func checkConnectors(problems *problemList, opts Options, line int, path string, subjects []Principal) {

@@ -109,45 +109,62 @@ func (p *parser) isTrue(v value) bool {
 	return true
 }
 
+// testCallerParts is what stands under `as`.
+type testCallerParts struct {
+	user, robot *Principal
+	groups      []Principal
+	anonymous   bool
+}
+
+// kinds counts how many different callers the parts describe.
+func (c *testCallerParts) kinds() int {
+	n := 0
+	for _, is := range []bool{c.isPerson(), c.robot != nil, c.anonymous} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *testCallerParts) isPerson() bool { return c.user != nil || len(c.groups) > 0 }
+
 func (p *parser) testCaller(v value) TestCaller {
-	var user, robot *Principal
-	var groups []Principal
-	var anonymous bool
 	before := len(p.problems.list)
+	parts, ok := p.testCallerParts(v)
+	switch kinds := parts.kinds(); {
+	case !ok:
+	case kinds > 1:
+		p.fault(v, "%v", errAsTwo)
+	case kinds == 0 && len(p.problems.list) == before:
+		p.fault(v, "%v", errAsNobody)
+	case parts.robot != nil:
+		return TestCaller{Kind: identity.Robot, Name: parts.robot.Name}
+	case parts.isPerson():
+		return p.testPerson(v, parts.user, parts.groups)
+	}
+	return TestCaller{}
+}
+
+func (p *parser) testCallerParts(v value) (parts testCallerParts, ok bool) {
 	known := []string{"user", "groups", "robot", "anonymous"}
-	ok := p.mapping(v, known, func(key string, v value) {
+	ok = p.mapping(v, known, func(key string, v value) {
 		switch key {
 		case "user":
-			user = p.caller(v, "user:")
+			parts.user = p.caller(v, "user:")
 		case "robot":
-			robot = p.caller(v, "robot:")
+			parts.robot = p.caller(v, "robot:")
 		case "anonymous":
-			anonymous = p.isTrue(v)
+			parts.anonymous = p.isTrue(v)
 		case "groups":
 			p.list(v, "groups", func(item value) {
 				if g := p.caller(item, "group:"); g != nil {
-					groups = append(groups, *g)
+					parts.groups = append(parts.groups, *g)
 				}
 			})
 		}
 	})
-	if !ok {
-		return TestCaller{}
-	}
-	person := user != nil || len(groups) > 0
-	switch {
-	case anonymous && !person && robot == nil:
-		return TestCaller{}
-	case robot != nil && !person && !anonymous:
-		return TestCaller{Kind: identity.Robot, Name: robot.Name}
-	case person && robot == nil && !anonymous:
-		return p.testPerson(v, user, groups)
-	case person || robot != nil:
-		p.fault(v, "%v", errAsTwo)
-	case len(p.problems.list) == before:
-		p.fault(v, "%v", errAsNobody)
-	}
-	return TestCaller{}
+	return parts, ok
 }
 
 // testPerson puts a user and groups together. The groups of a person come from

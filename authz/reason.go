@@ -13,7 +13,7 @@ const maxClientName = 100
 func resourceName(s Scope) string {
 	switch s.kind {
 	case catalogScope, zotCatalogScope:
-		return "the catalog"
+		return "the registry"
 	case repositoryScope:
 		return s.name
 	case nothingScope:

@@ -119,43 +119,48 @@ func validName(name string) bool {
 // isControl reports the C0 and C1 control characters and DEL.
 func isControl(r rune) bool { return r < ' ' || r >= 0x7f && r <= 0x9f }
 
-// isSlugOf reports whether segment is the slug of the name, without building
-// the slug: it runs on every decision that meets `${user}` or `${group}`. The
-// caller has checked the name with validName.
-func isSlugOf(segment, prefix, name string) bool {
-	if len(segment) > maxSlugBytes || name == "" {
+// isSlugOf reports whether text is the slug of the name, without building the
+// slug: it runs on every decision that meets `${user}` or `${group}`. The caller
+// checks the name with validName when the answer is yes.
+func isSlugOf(text, prefix, name string) bool {
+	if len(text) > maxSlugBytes || name == "" {
 		return false
 	}
-	rest, ok := segment, true
 	if prefix != "" {
-		if rest, ok = strings.CutPrefix(rest, prefix); !ok {
+		rest, ok := strings.CutPrefix(text, prefix)
+		if !ok || !strings.HasPrefix(rest, slugQualifier) {
 			return false
 		}
-		if rest, ok = strings.CutPrefix(rest, slugQualifier); !ok {
-			return false
-		}
+		text = rest[len(slugQualifier):]
 	}
 	if !standsForItself(name, 0) {
-		if rest, ok = strings.CutPrefix(rest, slugEscapedStart); !ok {
+		if !strings.HasPrefix(text, slugEscapedStart) {
 			return false
 		}
+		text = text[len(slugEscapedStart):]
 	}
 	// An escape is three bytes longer than the byte it stands for, which rules
 	// out most names by their length alone.
-	if longer := len(rest) - len(name); longer < 0 || longer%3 != 0 || longer == 0 && rest != name {
+	longer := len(text) - len(name)
+	if longer < 0 || longer%3 != 0 || longer == 0 && text != name {
 		return false
 	}
+	return isBareSlugOf(text, name)
+}
+
+// isBareSlugOf compares byte by byte what is left without the prefixes.
+func isBareSlugOf(text, name string) bool {
 	for i := 0; i < len(name); i++ {
 		n := 1
 		if !standsForItself(name, i) {
 			n = len(slugEscape) + 2
 		}
-		if len(rest) < n || !sameSlugByte(rest[:n], name[i]) {
+		if len(text) < n || !sameSlugByte(text[:n], name[i]) {
 			return false
 		}
-		rest = rest[n:]
+		text = text[n:]
 	}
-	return rest == ""
+	return text == ""
 }
 
 // sameSlugByte reports whether piece is what the byte c is written as.

@@ -166,7 +166,7 @@ func (r *reader) list(v value, what string, handle func(value)) int {
 // filledList is a list that may not be empty.
 func (r *reader) filledList(v value, what string, handle func(value)) {
 	if r.list(v, what, handle) == 0 && v.node.Kind == yaml.SequenceNode {
-		r.fault(v, "the list is empty; name at least one of the %s, or leave the key out", what)
+		r.fault(v, "the list is empty; write at least one of the %s, or remove the key where it is optional", what)
 	}
 }
 
