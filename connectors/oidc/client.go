@@ -1,0 +1,133 @@
+package oidc
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+const (
+	// maxBody bounds an answer of the provider, in bytes. Key sets and ID tokens
+	// with thousands of groups stay well below.
+	maxBody = 1 << 20
+	// maxConns bounds the connections to the provider, so that a login flood
+	// here is none there.
+	maxConns = 32
+)
+
+// statusError is an answer with another status than 200.
+type statusError struct{ status int }
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("the provider answered HTTP status %d", e.status)
+}
+
+// client speaks to one provider.
+type client struct {
+	http     *http.Client
+	insecure bool // http URLs are permitted
+}
+
+// newClient returns a client that trusts the certificates in caFile, or the
+// system's if that is empty. An override replaces the transport, in tests.
+func newClient(caFile string, insecure bool, timeout time.Duration, override *http.Client) (*client, error) {
+	transport, err := newTransport(caFile)
+	if err != nil {
+		return nil, err
+	}
+	c := &http.Client{Transport: transport}
+	if override != nil {
+		c.Transport = override.Transport
+	}
+	c.Timeout = timeout
+	// A redirect would send the password or a token on to another place, perhaps
+	// without TLS. Discovery 1.0 section 4.2 wants a 200 anyway.
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client{http: c, insecure: insecure}, nil
+}
+
+func newTransport(caFile string) (*http.Transport, error) {
+	t := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        maxConns,
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        60 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	if caFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(caFile) //nolint:gosec // the path is the operator's own setting
+	if err != nil {
+		return nil, fmt.Errorf("read issuer_ca_file: %w", err)
+	}
+	t.TLSClientConfig.RootCAs = x509.NewCertPool()
+	if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("issuer_ca_file %s holds no PEM certificate", caFile)
+	}
+	return t, nil
+}
+
+// checkURL refuses URLs that a password or token must not be sent to.
+func (c *client) checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return err
+	case u.Host == "" || u.User != nil || u.Fragment != "":
+		return fmt.Errorf("%q is not the URL of a server", u.Redacted())
+	case u.Scheme == "https", u.Scheme == "http" && c.insecure:
+		return nil
+	}
+	return fmt.Errorf("%s is not https", u)
+}
+
+// do sends the request and returns the status and the whole body.
+func (c *client) do(req *http.Request) (int, http.Header, []byte, error) {
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "drawbridge")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return 0, nil, nil, fmt.Errorf("read the answer of %s: %w", req.URL.Host, err)
+	}
+	if len(body) > maxBody {
+		return 0, nil, nil, fmt.Errorf("the answer of %s is over %d bytes", req.URL.Host, maxBody)
+	}
+	return resp.StatusCode, resp.Header, body, nil
+}
+
+// getJSON fetches one public document.
+func (c *client) getJSON(ctx context.Context, from string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	status, _, body, err := c.do(req)
+	switch {
+	case err != nil:
+		return err
+	case status != http.StatusOK:
+		return fmt.Errorf("get %s: %w", from, &statusError{status})
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("get %s: %w", from, errors.Join(errNotJSON, err))
+	}
+	return nil
+}
+
+var errNotJSON = errors.New("the answer is not the JSON that was expected")
