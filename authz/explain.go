@@ -1,8 +1,6 @@
 package authz
 
-import (
-	"time"
-)
+import "time"
 
 // Verdict is what a decision says about one action.
 type Verdict string
@@ -84,10 +82,12 @@ func (p *Policy) Explain(s *Subject, registry string, scope Scope, now time.Time
 		Scope:      scope.String(),
 		Granted:    scope.AnswerActions(granted),
 		Actions:    []ActionExplanation{},
-		Unknown:    scope.unknown,
 		NearMisses: []NearMiss{},
 		resource:   resourceName(scope),
 		missing:    scope.requested &^ granted,
+	}
+	for _, action := range scope.unknown {
+		e.Unknown = append(e.Unknown, printable(action))
 	}
 	if fault := scope.Fault(); fault != nil {
 		e.Fault = fault.Error()

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 )
 
@@ -200,10 +201,20 @@ func (s Scope) AnswerActions(granted Actions) []string {
 }
 
 // String returns the scope as the answer would write it if everything asked for
-// were granted, with unknown actions at the end.
+// were granted, with unknown actions at the end. Whatever the client sent, it is
+// printable ASCII.
 func (s Scope) String() string {
 	if s.typ == "" {
-		return s.name
+		return printable(s.name)
 	}
-	return s.typ + ":" + s.name + ":" + strings.Join(append(s.AnswerActions(s.requested), s.unknown...), ",")
+	return printable(s.typ + ":" + s.name + ":" + strings.Join(append(s.AnswerActions(s.requested), s.unknown...), ","))
+}
+
+// printable escapes what could play tricks in a log or on a terminal.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return s
+	}
+	quoted := strconv.QuoteToASCII(s)
+	return quoted[1 : len(quoted)-1]
 }

@@ -115,6 +115,8 @@ func TestScopeString(t *testing.T) {
 		"registry:catalog:*":                 "registry:catalog:*",
 		"repository::pull":                   "repository::pull",
 		"nonsense":                           "nonsense",
+		"a\x1b[2J\u202eb":                    `a\x1b[2J\u202eb`,
+		"repository:A\x00:p\x07":             `repository:A\x00:p\a`,
 	} {
 		if got := scopeOf(t, in).String(); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
