@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
@@ -154,13 +155,17 @@ func checkChain(certs []*x509.Certificate, now time.Time) error {
 			return fmt.Errorf("certificate %d (subject %q) is not valid before %s; is the clock right?",
 				i+1, cert.Subject, cert.NotBefore.UTC().Format(time.RFC3339))
 		}
-		if i > 0 {
-			if err := certs[i-1].CheckSignatureFrom(cert); err != nil {
-				return fmt.Errorf("certificate %d did not issue certificate %d: %w; the file must hold one chain, from the signing certificate up", i+1, i, err)
-			}
+		if i > 0 && !issued(cert, certs[i-1]) {
+			return fmt.Errorf("certificate %d (subject %q) did not issue certificate %d; the file must hold one chain, from the signing certificate up",
+				i+1, cert.Subject, i)
 		}
 	}
 	return nil
+}
+
+// issued reports whether child names parent as its issuer and bears its signature.
+func issued(parent, child *x509.Certificate) bool {
+	return bytes.Equal(parent.RawSubject, child.RawIssuer) && child.CheckSignatureFrom(parent) == nil
 }
 
 // checkDirect sees to it that a certificate which may not issue others can sign

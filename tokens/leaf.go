@@ -120,7 +120,7 @@ func parseLeaf(data []byte, a *authority, opts Options) (leafFile, error) {
 		file.retired = append(file.retired, retiredLeaf{old, until})
 	}
 	alg, err := algorithmOf(key.Public())
-	if a.direct || err != nil || alg != opts.Algorithm || cert.CheckSignatureFrom(a.cert) != nil {
+	if a.direct || err != nil || alg != opts.Algorithm || !issued(a.cert, cert) {
 		return file.retire(cert, opts), nil
 	}
 	if file.current, err = newSigner(key, append([]*x509.Certificate{cert}, a.above...)); err != nil {
