@@ -122,7 +122,7 @@ func (r *reader) validate(cfg *Config) {
 	}
 	known := slices.Clone(r.problems)
 	for _, p := range cfg.Validate() {
-		if !known.covers(p.Key) {
+		if _, written := r.places[p.Key]; !known.covers(p.Key, written) {
 			r.faultAt(p.Key, "%s", p.Message)
 		}
 	}

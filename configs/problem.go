@@ -70,11 +70,13 @@ func (ps Problems) sorted(file string) Problems {
 	return slices.Compact(ps)
 }
 
-// covers reports whether a fault of the key, of the file a secret is read from,
-// or of a section around the key is already known: a default then stands in for
-// the faulty value, and what validation says about the default would only confuse.
-func (ps Problems) covers(key string) bool {
+// covers reports whether a fault of the key, or of the file that a secret is read
+// from, is known already. So it is with a section around a key that was not
+// written itself. A default then stands in for the faulty value, and what
+// validation says about the default would only confuse.
+func (ps Problems) covers(key string, written bool) bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool {
-		return p.Key != "" && (key == p.Key || key+twinSuffix == p.Key || strings.HasPrefix(key, p.Key+"."))
+		return p.Key != "" && (key == p.Key || key+twinSuffix == p.Key ||
+			!written && strings.HasPrefix(key, p.Key+"."))
 	})
 }
