@@ -53,12 +53,10 @@ func newKeySet(p *provider, url string) *keySet {
 // VerifySignature returns the payload of a token that one of the keys signed.
 // The caller checks the algorithm against what the provider uses.
 func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	jws, err := jose.ParseSigned(token, signatureAlgorithms())
+	// The compact form has exactly one signature, and no unprotected header.
+	jws, err := jose.ParseSignedCompact(token, signatureAlgorithms())
 	if err != nil {
 		return nil, fmt.Errorf("parse the token: %w", err)
-	}
-	if len(jws.Signatures) != 1 {
-		return nil, errors.New("the token has more than one signature")
 	}
 	keys, err := k.current(ctx)
 	if err != nil {

@@ -50,11 +50,11 @@ func (c *Connector) verify(ctx context.Context, meta *metadata, keys *keySet, ra
 	case err != nil:
 		return "", nil, misconfigured("verify the ID token: %w", err)
 	}
-	var all claims
-	payload := new(json.RawMessage)
-	if err := token.Claims(payload); err == nil {
-		all, err = decodeClaims(*payload)
+	var payload json.RawMessage
+	if err := token.Claims(&payload); err != nil {
+		return "", nil, misconfigured("verify the ID token: %w", err)
 	}
+	all, err := decodeClaims(payload)
 	if err != nil {
 		return "", nil, misconfigured("verify the ID token: %w", err)
 	}
