@@ -33,7 +33,7 @@ func (m *mapCache) Set(_ context.Context, key string, value []byte, _ time.Durat
 
 func (m *mapCache) Delete(context.Context, ...string) error { return m.err }
 
-// versioned is a scripted connector with a generation and a lookup.
+// versioned is a scripted connector with a generation.
 type versioned struct {
 	scripted
 	generation string
@@ -41,7 +41,9 @@ type versioned struct {
 
 func (v *versioned) Generation() string { return v.generation }
 
-func (v *versioned) Lookup(context.Context, string) connectors.Outcome { return v.outcome }
+func cached(c connectors.Connector, store *mapCache) *connectors.CachedChain {
+	return connectors.Cached(connectors.NewChain(connectors.Link{Connector: c}), options(store))
+}
 
 func options(c *mapCache) connectors.CachedOptions {
 	return connectors.CachedOptions{
@@ -54,11 +56,11 @@ func TestCachedAsksTheBackendOncePerCredential(t *testing.T) {
 	alice.Groups = []string{"dev"}
 	backend := &scripted{name: "corp", outcome: connectors.Granted(alice)}
 	store := &mapCache{values: map[string][]byte{}}
-	c := connectors.Cached(backend, options(store))
+	c := cached(backend, store)
 	for range 3 {
 		got := c.Authenticate(t.Context(), credential("alice", "hunter2"))
-		if diff := cmp.Diff(alice, got.Identity()); diff != "" {
-			t.Fatal(diff)
+		if diff := cmp.Diff(alice, got.Identity()); diff != "" || got.Connector != "corp" {
+			t.Fatal(got.Connector, diff)
 		}
 	}
 	if backend.asked != 1 {
@@ -83,7 +85,7 @@ func TestCachedRemembersOnlyGrants(t *testing.T) {
 	} {
 		backend := &scripted{name: "corp", outcome: outcome}
 		store := &mapCache{values: map[string][]byte{}}
-		c := connectors.Cached(backend, options(store))
+		c := cached(backend, store)
 		c.Authenticate(t.Context(), credential("alice", "x"))
 		c.Authenticate(t.Context(), credential("alice", "x"))
 		if backend.asked != 2 || len(store.values) != 0 {
@@ -92,12 +94,29 @@ func TestCachedRemembersOnlyGrants(t *testing.T) {
 	}
 }
 
+// While corp is down, local may vouch for alice; when corp is back, it is corp's
+// word that counts, at once.
+func TestCachedForgetsWhatAFallbackGranted(t *testing.T) {
+	corp := &scripted{name: "corp", outcome: connectors.Unavailable(errors.New("down"))}
+	local := &scripted{name: "local", outcome: connectors.Granted(person("local", "alice"))}
+	chain := connectors.NewChain(
+		connectors.Link{Connector: corp, NextOnUnavailable: true}, connectors.Link{Connector: local})
+	c := connectors.Cached(chain, options(&mapCache{values: map[string][]byte{}}))
+	if got := c.Authenticate(t.Context(), credential("alice", "x")); got.Connector != "local" {
+		t.Fatalf("got %s by %q", got.Outcome, got.Connector)
+	}
+	corp.outcome = connectors.Denied(connectors.AccountDisabled)
+	if got := c.Authenticate(t.Context(), credential("alice", "x")); got.Kind() != connectors.KindDenied {
+		t.Errorf("got %s by %q", got.Outcome, got.Connector)
+	}
+}
+
 func TestCachedBrokenCacheNeverFailsALogin(t *testing.T) {
 	backend := &scripted{name: "corp", outcome: connectors.Granted(person("corp", "alice"))}
-	c := connectors.Cached(backend, options(&mapCache{err: errors.New("redis: connection refused")}))
+	c := cached(backend, &mapCache{err: errors.New("redis: connection refused")})
 	for range 2 {
 		if got := c.Authenticate(t.Context(), credential("alice", "x")); got.Kind() != connectors.KindGranted {
-			t.Errorf("got %s", got)
+			t.Errorf("got %s", got.Outcome)
 		}
 	}
 	if backend.asked != 2 {
@@ -108,38 +127,43 @@ func TestCachedBrokenCacheNeverFailsALogin(t *testing.T) {
 func TestCachedIgnoresValuesItCannotRead(t *testing.T) {
 	backend := &scripted{name: "corp", outcome: connectors.Granted(person("corp", "alice"))}
 	store := &mapCache{values: map[string][]byte{}}
-	c := connectors.Cached(backend, options(store))
+	c := cached(backend, store)
 	c.Authenticate(t.Context(), credential("alice", "x"))
 	for key := range store.values {
 		store.values[key] = []byte("{")
 	}
 	if got := c.Authenticate(t.Context(), credential("alice", "x")); got.Identity().Name != "alice" || backend.asked != 2 {
-		t.Errorf("got %s, asked %d times", got, backend.asked)
+		t.Errorf("got %s, asked %d times", got.Outcome, backend.asked)
 	}
 }
 
+// A generation of any connector counts, also of one that did not know the
+// username: it may know it now.
 func TestCachedForgetsWithTheGeneration(t *testing.T) {
-	backend := &versioned{scripted{name: "local", outcome: connectors.Granted(person("local", "alice"))}, "1"}
-	c := connectors.Cached(backend, options(&mapCache{values: map[string][]byte{}}))
+	local := &versioned{scripted{name: "local", outcome: connectors.NotMine()}, "1"}
+	corp := &scripted{name: "corp", outcome: connectors.Granted(person("corp", "alice"))}
+	chain := connectors.NewChain(connectors.Link{Connector: local}, connectors.Link{Connector: corp})
+	c := connectors.Cached(chain, options(&mapCache{values: map[string][]byte{}}))
 	c.Authenticate(t.Context(), credential("alice", "old"))
-	backend.generation = "2"
-	backend.outcome = connectors.Denied(connectors.WrongPassword)
+	local.generation = "2"
+	local.outcome = connectors.Denied(connectors.WrongPassword)
 	if got := c.Authenticate(t.Context(), credential("alice", "old")); got.Kind() != connectors.KindDenied {
-		t.Errorf("a password from before the reload: got %s", got)
+		t.Errorf("a password from before the reload: got %s", got.Outcome)
 	}
 }
 
-func TestCachedKeepsTheAbilityToLookUp(t *testing.T) {
-	if _, ok := connectors.Cached(&versioned{}, options(&mapCache{})).(connectors.Looker); !ok {
-		t.Error("Looker is lost")
+func TestCachedTurnedOffAndRefused(t *testing.T) {
+	backend := &scripted{name: "corp", outcome: connectors.Granted(person("corp", "alice"))}
+	store := &mapCache{values: map[string][]byte{}}
+	opts := options(store)
+	opts.TTL = 0
+	c := connectors.Cached(connectors.NewChain(connectors.Link{Connector: backend}), opts)
+	c.Authenticate(t.Context(), credential("alice", "x"))
+	c.Authenticate(t.Context(), credential("alice", "x"))
+	if backend.asked != 2 || len(store.values) != 0 {
+		t.Errorf("a ttl of zero: asked %d times, %d values kept", backend.asked, len(store.values))
 	}
-	if _, ok := connectors.Cached(&scripted{}, options(&mapCache{})).(connectors.Looker); ok {
-		t.Error("Looker appears from nowhere")
-	}
-	off := options(&mapCache{})
-	off.TTL = 0
-	backend := &scripted{}
-	if connectors.Cached(backend, off) != connectors.Connector(backend) {
-		t.Error("a ttl of zero does not turn the cache off")
+	if got := cached(backend, store).Authenticate(t.Context(), credential("alice", "")); got.Kind() != connectors.KindDenied {
+		t.Errorf("an empty password: got %s", got.Outcome)
 	}
 }

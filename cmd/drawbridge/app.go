@@ -131,7 +131,7 @@ func newTokenID() string {
 
 // openConnectors returns the chain, with looked-up people and verified
 // credentials cached.
-func (a *app) openConnectors() (*connectors.Chain, error) {
+func (a *app) openConnectors() (*connectors.CachedChain, error) {
 	backend, err := cache.Open(a.cfg.Cache, a.log)
 	if err != nil {
 		return nil, err
@@ -149,13 +149,15 @@ func (a *app) openConnectors() (*connectors.Chain, error) {
 	}
 	links := make([]connectors.Link, 0, len(a.cfg.Connectors))
 	for _, cfg := range a.cfg.Connectors {
-		link, err := a.openConnector(cfg, people, secret)
+		link, err := a.openConnector(cfg, people)
 		if err != nil {
 			return nil, fmt.Errorf("connector %s: %w", cfg.Name, err)
 		}
 		links = append(links, link)
 	}
-	return connectors.NewChain(links...), nil
+	return connectors.Cached(connectors.NewChain(links...), connectors.CachedOptions{
+		Cache: people, TTL: a.cfg.Cache.CredTTL, Secret: secret, Generation: generation(a.cfg.Connectors), Log: a.log,
+	}), nil
 }
 
 // persistentSecret returns the 32 bytes kept in the file, which it makes once.

@@ -11,11 +11,12 @@ import (
 	"drawbridge/connectors"
 	"drawbridge/connectors/htpasswd"
 	"drawbridge/connectors/ldap"
+	"drawbridge/connectors/oidc"
 	"drawbridge/identity"
 )
 
 // openConnector opens one connector and gives it its place in the chain.
-func (a *app) openConnector(cfg configs.Connector, people cache.Cache, secret []byte) (connectors.Link, error) {
+func (a *app) openConnector(cfg configs.Connector, people cache.Cache) (connectors.Link, error) {
 	match, err := identity.ParseUsernamePattern(cfg.Match)
 	if err != nil {
 		return connectors.Link{}, err
@@ -25,10 +26,7 @@ func (a *app) openConnector(cfg configs.Connector, people cache.Cache, secret []
 		return connectors.Link{}, err
 	}
 	return connectors.Link{
-		Connector: connectors.Cached(c, connectors.CachedOptions{
-			Cache: people, TTL: a.cfg.Cache.CredTTL, Secret: secret, Generation: generation(cfg), Log: a.log,
-		}),
-		Match: match, NextOnUnavailable: cfg.OnUnavailable == configs.OnUnavailableNext,
+		Connector: c, Match: match, NextOnUnavailable: cfg.OnUnavailable == configs.OnUnavailableNext,
 	}, nil
 }
 
@@ -48,14 +46,21 @@ func (a *app) openBackend(cfg configs.Connector, people cache.Cache) (connectors
 		}
 		a.closers = append(a.closers, func() error { c.Close(); return nil })
 		return c, nil
+	case configs.TypeOIDC:
+		c, err := oidc.New(cfg, oidc.Deps{Log: a.log, Clock: time.Now})
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, c.Close)
+		return c, nil
 	}
 	return nil, fmt.Errorf("unknown type %q", cfg.Type)
 }
 
-// generation stands for a connector's settings, so that what was cached under
+// generation stands for the connectors' settings, so that what was cached under
 // others is not found. Secrets print as redacted and so do not change it: a new
 // service password says nothing about people.
-func generation(cfg configs.Connector) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", cfg))
+func generation(cfgs []configs.Connector) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", cfgs))
 	return hex.EncodeToString(sum[:8])
 }

@@ -2,6 +2,8 @@ package htpasswd
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +52,8 @@ type table struct {
 	users   map[string]account
 	groups  map[string][]string // by user, sorted
 	maxCost int                 // of all users; 0 when there are none
+
+	generation string // a hash of both files
 }
 
 // Open reads the files of the connector and fails if either is missing or holds
@@ -76,6 +80,10 @@ func (c *Connector) Paths() []string {
 	}
 	return []string{c.file, c.groupsFile}
 }
+
+// Generation implements [connectors.Versioned]: it changes with the content of
+// the files, so that no password and no group is remembered past a reload.
+func (c *Connector) Generation() string { return c.data.Load().generation }
 
 // Reload reads both files again. On any fault the data read before stays in
 // force and the error lists the faults of both files with their lines.
@@ -172,10 +180,16 @@ func (c *Connector) load() (*table, error) {
 	if err := joinFaults(&Faults{c.file, userFaults}, &Faults{c.groupsFile, groupFaults}); err != nil {
 		return nil, err
 	}
-	t := &table{users: users, groups: make(map[string][]string)}
+	t := &table{users: users, groups: make(map[string][]string), generation: contentHash(userData, groupData)}
 	c.indexCosts(t)
 	c.indexGroups(t, groups)
 	return t, nil
+}
+
+// contentHash is the same on every replica that has the same files.
+func contentHash(users, groups []byte) string {
+	userSum, groupSum := sha256.Sum256(users), sha256.Sum256(groups)
+	return hex.EncodeToString(userSum[:16]) + hex.EncodeToString(groupSum[:16])
 }
 
 func (c *Connector) indexCosts(t *table) {
