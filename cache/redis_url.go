@@ -30,7 +30,7 @@ var (
 	errHost     = errors.New("a host must be name, name:port, address:port or [IPv6]:port, several separated by commas")
 	errDB       = errors.New("the part after the hosts must be a database number, such as /0")
 	errQuery    = errors.New("the part after the ? is not valid: write name=value pairs joined by &")
-	errParam    = errors.New("unknown or repeated parameter: there are cluster, master_name, sentinel_username and sentinel_password, each once")
+	errParam    = errors.New("unknown, empty or repeated parameter: there are cluster, master_name, sentinel_username and sentinel_password")
 	errCluster  = errors.New("cluster must be true or false")
 	errMode     = errors.New("cluster=true and master_name (Sentinel) exclude each other")
 	errClusterN = errors.New("a Redis Cluster has database 0 only")
@@ -126,7 +126,7 @@ func parseQuery(query string, opts *RedisOptions) error {
 		return errQuery
 	}
 	for name, value := range values {
-		if len(value) != 1 {
+		if len(value) != 1 || value[0] == "" {
 			return errParam
 		}
 		switch name {

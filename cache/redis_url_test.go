@@ -100,8 +100,8 @@ func badURLs() map[string]string {
 		"redis://h/-1":                            "database number",
 		"redis://h/0/1":                           "database number",
 		"redis://h/99999":                         "database number",
-		"redis://h?hunter2=1":                     "unknown or repeated parameter",
-		"redis://h?cluster=true&cluster=0":        "unknown or repeated parameter",
+		"redis://h?hunter2=1":                     "empty or repeated parameter",
+		"redis://h?cluster=true&cluster=0":        "empty or repeated parameter",
 		"redis://h?%zzhunter2":                    "not valid",
 		"redis://h?cluster=hunter2":               "true or false",
 		"redis://a,b":                             "several hosts need",
@@ -117,10 +117,6 @@ func TestParseRedisURLErrors(t *testing.T) {
 	for text, want := range badURLs() {
 		_, err := cache.ParseRedisURL(identity.NewSecret(text))
 		switch {
-		case want == "":
-			if err != nil {
-				t.Errorf("%q: %v", text, err)
-			}
 		case err == nil:
 			t.Errorf("%q is accepted", text)
 		case !strings.Contains(err.Error(), want):
