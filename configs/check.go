@@ -67,6 +67,10 @@ func (c *check) file(key, name string) bool {
 		c.fault(key, "%s is a directory, not a file", name)
 		return false
 	}
+	if err == nil && !info.Mode().IsRegular() {
+		c.fault(key, "%s is not a regular file", name) // opening a pipe would wait for its writer
+		return false
+	}
 	f, err := os.Open(name) //nolint:gosec // the operator names the file
 	if err != nil {
 		c.unreadable(key, name, err)

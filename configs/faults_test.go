@@ -154,6 +154,7 @@ func TestFaultsOfSections(t *testing.T) {
 
 		// The rest.
 		{"policy", "policy:\n  file: nope", []string{"c.yaml:2: policy.file: the file nope does not exist; a relative path begins at the working directory"}},
+		{"policy is a device", "policy:\n  file: /dev/null", []string{"c.yaml:2: policy.file: /dev/null is not a regular file"}},
 		{"cache lives", "cache:\n  lookup_ttl: 2h\n  credential_ttl: -1s", []string{
 			"c.yaml:2: cache.lookup_ttl: 2h is not between 0s and 1h", "c.yaml:3: cache.credential_ttl: -1s is not between 0s and 5m",
 		}},

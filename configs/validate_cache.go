@@ -50,37 +50,56 @@ func (c *check) redisURL(key string, secret identity.Secret) {
 			break
 		}
 	}
-	if n, err := strconv.ParseUint(db, 10, 15); db != "" && err != nil || n > 0 && strings.Contains(query, "cluster=true") {
-		c.fault(key, "must end with the number of the database, such as /0, which is the only one of a Cluster")
+	number, err := strconv.ParseUint(db, 10, 15)
+	if db != "" && err != nil {
+		c.fault(key, "must end with the number of the database, such as /0")
 	}
-	c.redisOptions(key, query, strings.Contains(hosts, ","))
+	if options, ok := c.redisOptions(key, query); ok {
+		c.redisMode(key, options, strings.Contains(hosts, ","), number != 0)
+	}
 }
 
-func (c *check) redisOptions(key, query string, several bool) {
-	options, err := url.ParseQuery(query)
-	if err != nil {
-		c.fault(key, "has options that cannot be parsed; special characters of a password are percent-encoded")
-		return
-	}
-	known := []string{"cluster", "master_name", "sentinel_username", "sentinel_password"}
-	for name, values := range options {
-		if !slices.Contains(known, name) || len(values) != 1 {
-			// The name may be a piece of a password, so it is not printed.
-			c.fault(key, "has an option that is unknown or there twice; the options are %s", strings.Join(known, ", "))
-			return
-		}
-	}
-	sentinel, cluster := options.Get("master_name") != "", options.Get("cluster") == "true" || options.Get("cluster") == "1"
+// redisMode reports what does not go together with one server, Sentinel or
+// Cluster.
+func (c *check) redisMode(key string, options url.Values, several, otherDB bool) {
+	sentinel, cluster := options.Has("master_name"), isTrue(options.Get("cluster"))
 	switch {
-	case options.Has("cluster") && !cluster && options.Get("cluster") != "false" && options.Get("cluster") != "0":
-		c.fault(key, "the option cluster must be true or false")
-	case !sentinel && (options.Has("sentinel_username") || options.Has("sentinel_password")):
-		c.fault(key, "has options for Sentinel but no master_name")
 	case sentinel && cluster:
 		c.fault(key, "has both master_name (Sentinel) and cluster; keep one")
+	case cluster && otherDB:
+		c.fault(key, "must end with the database /0, a Cluster has no other")
+	case !sentinel && (options.Has("sentinel_username") || options.Has("sentinel_password")):
+		c.fault(key, "has options for Sentinel but no master_name")
 	case several && !sentinel && !cluster:
 		c.fault(key, "has several hosts; add ?master_name=NAME for Sentinel or ?cluster=true")
 	}
+}
+
+// redisOptions parses what stands after the question mark. The name of an unknown
+// option may be a piece of a password, so it is not printed.
+func (c *check) redisOptions(key, query string) (url.Values, bool) {
+	options, err := url.ParseQuery(query)
+	if err != nil {
+		c.fault(key, "has options that cannot be parsed; special characters of a password are percent-encoded")
+		return nil, false
+	}
+	known := []string{"cluster", "master_name", "sentinel_username", "sentinel_password"}
+	for name, values := range options {
+		if !slices.Contains(known, name) || len(values) != 1 || values[0] == "" {
+			c.fault(key, "has an option that is unknown, empty or there twice; the options are %s", strings.Join(known, ", "))
+			return nil, false
+		}
+	}
+	if _, err := strconv.ParseBool(options.Get("cluster")); options.Has("cluster") && err != nil {
+		c.fault(key, "the option cluster must be true or false")
+		return nil, false
+	}
+	return options, true
+}
+
+func isTrue(text string) bool {
+	value, err := strconv.ParseBool(text)
+	return err == nil && value
 }
 
 // isHostPort reports whether the text is a host with or without a port.
