@@ -88,7 +88,7 @@ func FuzzDN(f *testing.F) {
 	f.Add(`cn=\`, "#04")
 	f.Add("cn=#0401,dc=x", "cn=ß")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if dnKey(a) != dnKey(a) || !sameDN(a, a) {
+		if !sameDN(a, a) {
 			t.Fatalf("%q is not itself", a)
 		}
 		rdnValue(a, "cn")

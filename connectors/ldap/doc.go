@@ -20,7 +20,9 @@
 // same username costs one bind and no search. A bind refused for a cached DN is
 // followed by a fresh search, and by a second bind only if the person's DN has
 // changed: a wrong password is never counted twice. Until the lookup's time is
-// over, a login may carry the groups of its beginning.
+// over, a login carries the name, the stable ID and the groups that were found at
+// its beginning, also when a DN was given to somebody else meanwhile; the password
+// and the state of the account are always the directory's of this moment.
 //
 // # Answers
 //

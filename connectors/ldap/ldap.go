@@ -148,6 +148,8 @@ func (c *Connector) warnAboutPlainLDAP() {
 	}
 }
 
+var errClosed = errors.New("the connector is closed")
+
 // Name returns the configured name.
 func (c *Connector) Name() string { return c.name }
 
@@ -159,6 +161,9 @@ func (c *Connector) Close() { c.pool.close() }
 func (c *Connector) Authenticate(ctx context.Context, cred identity.Credential) connectors.Outcome {
 	if out, refused := checkCredential(cred); refused {
 		return out
+	}
+	if c.pool.isClosed() {
+		return connectors.Unavailable(errClosed)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.limits.login)
 	defer cancel()
@@ -196,6 +201,9 @@ func (c *Connector) bindFresh(ctx context.Context, cred identity.Credential, tri
 func (c *Connector) Lookup(ctx context.Context, username string) connectors.Outcome {
 	if !usernameOK(username) {
 		return connectors.Denied(connectors.BadUsername)
+	}
+	if c.pool.isClosed() {
+		return connectors.Unavailable(errClosed)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.limits.login)
 	defer cancel()

@@ -22,10 +22,7 @@ const (
 	maxLifetime = 10 * time.Minute
 )
 
-var (
-	errPoolBusy   = errors.New("all service connections are in use")
-	errPoolClosed = errors.New("the connector is closed")
-)
+var errPoolBusy = errors.New("all service connections are in use")
 
 // pool lends service connections, at most poolSize at a time, the one used last
 // first. It never holds a connection that saw a person's bind.

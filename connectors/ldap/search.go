@@ -46,9 +46,6 @@ func (c *Connector) find(ctx context.Context, username string) (*person, error) 
 		return nil, &opError{phase: phaseConnect, err: err}
 	}
 	defer c.pool.release()
-	if c.pool.isClosed() {
-		return nil, &opError{phase: phaseConnect, err: errPoolClosed}
-	}
 	s := c.pool.get(ctx, c.limits.dial)
 	if s == nil {
 		var err error
