@@ -47,6 +47,7 @@ type Slapd struct {
 	port, tlsPort int
 	anonymous     bool
 	run           *process
+	marks         int
 	past          string // what earlier runs logged
 }
 
@@ -160,22 +161,17 @@ func (s *Slapd) start() error {
 	cmd := exec.CommandContext(context.Background(), slapdProgram(s.t), "-f", filepath.Join(s.dir, "slapd.conf"), "-h", urls, "-d", "256") // #nosec G204 -- our own file and ports
 	s.run = startProcess(s.t, cmd)
 	s.t.Cleanup(s.Stop) // runs before startProcess's, which knows no pause
-	deadline := time.Now().Add(startPatience)
-	for {
+	err := s.run.await("answer to a bind", func() bool {
 		conn, err := s.admin()
-		if err == nil {
-			return conn.Close()
+		if err != nil {
+			return false
 		}
-		select {
-		case <-s.run.done:
-			return fmt.Errorf("slapd ended at once: %s", tail(s.run.out.String()))
-		case <-time.After(pollEvery):
-		}
-		if time.Now().After(deadline) {
-			s.Stop()
-			return fmt.Errorf("slapd does not answer: %w", err)
-		}
+		return conn.Close() == nil
+	})
+	if err != nil {
+		s.Stop()
 	}
+	return err
 }
 
 // Start starts the server again, on the ports and the data it had.
@@ -259,10 +255,22 @@ func (s *Slapd) Connections() int {
 	return strings.Count(log, " ACCEPT from ") - len(closed)
 }
 
-// log is everything slapd has logged.
+// log is everything slapd has logged about what it has answered by now. The log
+// comes through a pipe, so that a line may still be on its way: a search of our
+// own marks the end.
 func (s *Slapd) log() string {
+	s.t.Helper()
 	if s.run == nil {
 		return s.past
+	}
+	s.marks++
+	mark := fmt.Sprintf("end-of-log-%d", s.marks)
+	s.asAdmin(func(conn *ldap.Conn) error {
+		_, err := conn.Search(&ldap.SearchRequest{Scope: ldap.ScopeBaseObject, Filter: "(cn=" + mark + ")"})
+		return err
+	})
+	if err := s.run.await(mark, func() bool { return strings.Contains(s.run.out.String(), mark) }); err != nil {
+		s.t.Fatal(err)
 	}
 	return s.past + s.run.out.String()
 }
