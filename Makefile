@@ -18,6 +18,10 @@ help: ## list the targets
 build: ## build the static binary bin/drawbridge
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drawbridge ./cmd/drawbridge
 
+.PHONY: demo
+demo: ## run the main job on the embedded default: log in, push, pull, be refused
+	@e2e/scripts/demo.sh
+
 .PHONY: check
 check: lint ## lint, vet, unit tests and fuzz seeds: no servers, no Docker
 	go vet ./...
