@@ -1,0 +1,217 @@
+package bench_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"drawbridge/bench"
+	"drawbridge/e2e/testbed"
+)
+
+var (
+	write    = flag.String("write", "", "write the figures to this file, after a run of full length")
+	duration = flag.Duration("duration", 10*time.Second, "the time of one closed loop")
+	conns    = flag.Int("conns", 16, "the connections of one closed loop")
+)
+
+// The requests of the cases. A person asks for two actions on one repository, as
+// a push does.
+const (
+	localUser, localPassword = "local-ci", "bench-password"
+	ldapUser                 = "alice"
+	pushScope                = "repository:payments/api:pull,push"
+	pullScope                = "repository:public/app:pull"
+)
+
+// testCase is one row of the table.
+type testCase struct {
+	what           string
+	server         string // a key of setUp's servers
+	user, password string
+	scope          string
+	newConns       bool
+}
+
+func cases() []testCase {
+	anonymous := testCase{what: "anonymous", scope: pullScope}
+	local := testCase{what: "htpasswd, cached", user: localUser, password: localPassword, scope: pushScope}
+	ldap := testCase{what: "LDAP, cached", user: ldapUser, password: testbed.SeedPassword(ldapUser), scope: pushScope}
+	on := func(c testCase, server, suffix string) testCase {
+		c.server = server
+		c.what += suffix
+		return c
+	}
+	each := func(c testCase) testCase { c.newConns = true; return c }
+	base := testCase{what: "baseline: only signs"}
+	return []testCase{
+		on(base, "baseline", ""),
+		on(anonymous, "plain", ""), on(local, "plain", ""), on(ldap, "plain", ""),
+		on(ldap, "redis", " in Redis"),
+		on(base, "baseline-tls", ", TLS"),
+		on(anonymous, "tls", ", TLS"), on(local, "tls", ", TLS"), on(ldap, "tls", ", TLS"),
+		each(on(base, "baseline-tls", ", TLS, a connection per request")),
+		each(on(ldap, "tls", ", TLS, a connection per request")),
+		on(testCase{what: "htpasswd, every login checked (bcrypt, cost 10)", user: localUser, password: localPassword, scope: pushScope}, "uncached", ""),
+		on(testCase{what: "LDAP, every login asked (LDAPS)", user: ldapUser, password: testbed.SeedPassword(ldapUser), scope: pushScope}, "uncached", ""),
+	}
+}
+
+// TestFigures measures everything that RESULTS.md has.
+func TestFigures(t *testing.T) {
+	report := &bench.Report{Conns: *conns, Duration: *duration, LoadAverage: loadAverage(t)}
+	startups := 9
+	if *write == "" {
+		report.Duration, startups = 300*time.Millisecond, 1
+	}
+	binary := build(t)
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report.BinaryBytes = info.Size()
+	servers := setUp(t, binary)
+	measureStart(t, binary, startups, report)
+	for _, c := range cases() {
+		row := measure(t, servers[c.server], c, report.Duration)
+		t.Logf("%-60s %8.0f/s  p50 %8v  p99 %8v  server CPU %v", row.What,
+			row.PerSecond(), row.P50, row.P99, row.ServerCPU)
+		report.Rows = append(report.Rows, row)
+	}
+	if _, report.PeakBytes, err = servers["plain"].Memory(); err != nil {
+		t.Error(err)
+	}
+	if *write == "" {
+		return
+	}
+	report.Micro = microBenchmarks(t)
+	if err := os.WriteFile(*write, []byte(report.Markdown()), 0o644); err != nil { //nolint:gosec // public figures
+		t.Fatal(err)
+	}
+}
+
+// measure warms up and runs one case.
+func measure(t *testing.T, p *bench.Process, c testCase, d time.Duration) bench.Row {
+	t.Helper()
+	load := bench.Load{
+		URL: tokenURL(p, c.scope), Username: c.user, Password: c.password,
+		Conns: *conns, Duration: d, NewConnections: c.newConns,
+	}
+	if c.scope != "" {
+		if got := granted(t, load); got != c.scope {
+			t.Fatalf("%s: granted %q, want %q", c.what, got, c.scope)
+		}
+	}
+	warmUp := load
+	warmUp.Duration = min(d, time.Second)
+	if _, err := warmUp.Run(t.Context()); err != nil {
+		t.Fatalf("%s: warm-up: %v", c.what, err)
+	}
+	before, err := p.CPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := load.Run(t.Context())
+	if err != nil {
+		t.Fatalf("%s: %v", c.what, err)
+	}
+	after, err := p.CPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bench.Row{What: c.what, Result: result, ServerCPU: (after - before) / time.Duration(result.Requests)}
+}
+
+func tokenURL(p *bench.Process, scope string) string {
+	query := url.Values{"service": {"Docker registry"}}
+	if scope != "" {
+		query.Set("scope", scope)
+	}
+	return p.URL + "/token?" + query.Encode()
+}
+
+// ask sends one request and returns the answer.
+func ask(t testing.TB, load bench.Load) (answer struct{ Token, Scope string }) {
+	t.Helper()
+	client := load.Client()
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, load.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if load.Username != "" {
+		req.SetBasicAuth(load.Username, load.Password)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		t.Fatalf("%s: %v: %s", resp.Status, err, body)
+	}
+	return answer
+}
+
+func granted(t testing.TB, load bench.Load) string {
+	t.Helper()
+	return ask(t, load).Scope
+}
+
+// measureStart starts the server again and again: with an empty data directory,
+// where it makes its keys and certificates first, and with one that has them.
+func measureStart(t *testing.T, binary string, times int, report *bench.Report) {
+	t.Helper()
+	var first, again []time.Duration
+	for range times {
+		dir := t.TempDir()
+		for _, list := range []*[]time.Duration{&first, &again} {
+			p := startDrawbridge(t, binary, dir, settings{tls: "self-signed"})
+			*list = append(*list, p.Ready)
+			now, _, err := p.Memory()
+			if err != nil {
+				t.Fatal(err)
+			}
+			report.IdleBytes = max(report.IdleBytes, now)
+			if err := p.Stop(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	report.FirstStart, report.Start = median(first), median(again)
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+func loadAverage(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var one string
+	if _, err := fmt.Sscan(string(text), &one); err != nil {
+		t.Fatal(err)
+	}
+	return one
+}
+
+// repository is the root of the product's module.
+func repository(t testing.TB) string {
+	t.Helper()
+	return testbed.Root(t)
+}

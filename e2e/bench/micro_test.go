@@ -1,0 +1,56 @@
+package bench_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"drawbridge/bench"
+)
+
+// microBenchmarks runs the Go benchmarks of the packages on the way of a request.
+func microBenchmarks(t testing.TB) []bench.Micro {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-bench", ".", "-benchmem",
+		"./authz", "./tokens", "./cache")
+	cmd.Dir = repository(t)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	micro := parseMicro(string(out))
+	if len(micro) == 0 {
+		t.Fatalf("no benchmark in:\n%s", out)
+	}
+	return micro
+}
+
+// parseMicro reads the lines `BenchmarkX-2  1000  12.3 ns/op  4 B/op  1 allocs/op`.
+func parseMicro(out string) []bench.Micro {
+	var pkg string
+	var micro []bench.Micro
+	for line := range strings.Lines(out) {
+		fields := strings.Fields(line)
+		if len(fields) == 2 && fields[0] == "pkg:" {
+			pkg = strings.TrimPrefix(fields[1], "drawbridge/")
+		}
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		name := strings.TrimPrefix(fields[0], "Benchmark")
+		if i := strings.LastIndexByte(name, '-'); i > 0 {
+			name = name[:i] // the number of processors
+		}
+		m := bench.Micro{Name: pkg + ": " + name}
+		for i := 3; i < len(fields); i += 2 {
+			switch fields[i] {
+			case "ns/op":
+				m.NsPerOp = fields[i-1]
+			case "allocs/op":
+				m.AllocPerOp = fields[i-1]
+			}
+		}
+		micro = append(micro, m)
+	}
+	return micro
+}
