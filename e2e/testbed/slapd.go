@@ -1,7 +1,6 @@
 package testbed
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,7 +48,7 @@ type Slapd struct {
 	anonymous     bool
 	run           *process
 	marks         int
-	past          string // what earlier runs logged
+	past          []string // what earlier runs logged
 }
 
 // SlapdOption changes how [StartSlapd] starts.
@@ -189,7 +189,7 @@ func (s *Slapd) Stop() {
 	}
 	s.Resume()
 	s.run.terminate()
-	s.past += s.run.out.String()
+	s.past = append(s.past, s.run.out.String())
 	s.run = nil
 }
 
@@ -213,34 +213,34 @@ func (s *Slapd) URL() string { return fmt.Sprintf("ldap://%s:%d", s.host, s.port
 func (s *Slapd) LDAPSURL() string { return fmt.Sprintf("ldaps://%s:%d", s.host, s.tlsPort) }
 
 // Binds counts the bind requests the server saw, without the test bed's own.
-func (s *Slapd) Binds() int { return s.count(" BIND dn=\"") }
+func (s *Slapd) Binds() int { return s.count(`BIND dn="[^"]*" method=`) }
 
 // Searches counts the search requests likewise, those of the root DSE too.
-func (s *Slapd) Searches() int { return s.count(" SRCH base=\"") }
+func (s *Slapd) Searches() int { return s.count(`SRCH base="`) }
 
-// count reads slapd's log: a bind request is a line with method=, its success
-// another one with mech=. Operations on connections of the administrator are
-// the test bed's.
+// count adds up the lines of an operation in all runs. A bind request is a line
+// with method=; its success another one, with mech=.
 func (s *Slapd) count(operation string) int {
-	connID := regexp.MustCompile(`conn=\d+ `)
-	ours := map[string]string{} // by connection, the DN bound last
 	n := 0
-	lines := bufio.NewScanner(strings.NewReader(s.log()))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
-		id := connID.FindString(line)
-		if strings.Contains(line, " ACCEPT from ") {
-			delete(ours, id) // numbers begin again after a restart
+	for _, log := range s.logs() {
+		n += countOperations(log, operation)
+	}
+	return n
+}
+
+// countOperations counts in the log of one run, in which connection numbers are
+// unique. Connections on which the administrator bound are the test bed's. The
+// threads of slapd do not log in the order of what happens, hence two passes.
+func countOperations(log, operation string) int {
+	ours := map[string]bool{}
+	for _, bind := range regexp.MustCompile(`(conn=\d+) op=\d+ BIND dn="([^"]*)" method=`).FindAllStringSubmatch(log, -1) {
+		if bind[2] == slapdAdminDN {
+			ours[bind[1]] = true
 		}
-		bind := strings.Contains(line, " BIND dn=\"") && strings.Contains(line, " method=")
-		if bind && strings.Contains(line, slapdAdminDN) {
-			ours[id] = slapdAdminDN
-		}
-		if ours[id] != "" || !strings.Contains(line, operation) {
-			continue
-		}
-		if bind || strings.Contains(operation, "SRCH") {
+	}
+	n := 0
+	for _, op := range regexp.MustCompile(`(conn=\d+) op=\d+ `+operation).FindAllStringSubmatch(log, -1) {
+		if !ours[op[1]] {
 			n++
 		}
 	}
@@ -255,10 +255,10 @@ func (s *Slapd) Connections() int {
 	return strings.Count(log, " ACCEPT from ") - len(closed)
 }
 
-// log is everything slapd has logged about what it has answered by now. The log
-// comes through a pipe, so that a line may still be on its way: a search of our
-// own marks the end.
-func (s *Slapd) log() string {
+// logs is everything slapd has logged about what it has answered by now, by run.
+// The log comes through a pipe, so that a line may still be on its way: a search
+// of our own marks the end.
+func (s *Slapd) logs() []string {
 	s.t.Helper()
 	if s.run == nil {
 		return s.past
@@ -272,7 +272,7 @@ func (s *Slapd) log() string {
 	if err := s.run.await(mark, func() bool { return strings.Contains(s.run.out.String(), mark) }); err != nil {
 		s.t.Fatal(err)
 	}
-	return s.past + s.run.out.String()
+	return append(slices.Clone(s.past), s.run.out.String())
 }
 
 // admin returns a connection bound as the administrator.
