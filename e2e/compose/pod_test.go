@@ -174,7 +174,7 @@ func tokenLeaf(t *testing.T, root *x509.Certificate) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var answer struct{ Token string }
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %v", resp.Status, err)

@@ -42,7 +42,7 @@ func NewDocker(t testing.TB) *Docker {
 		withoutEngine(t, "no Docker engine answers: "+out)
 	}
 	plugins := filepath.Join(d.config, "cli-plugins")
-	if err := os.MkdirAll(plugins, 0o755); err != nil {
+	if err := os.MkdirAll(plugins, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(Tool(t, "docker-compose"), filepath.Join(plugins, "docker-compose")); err != nil {

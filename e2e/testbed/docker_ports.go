@@ -40,8 +40,9 @@ func lockPorts(t testing.TB) {
 // requireFree fails the test when somebody else's program holds one of the ports.
 func requireFree(t testing.TB, ports ...int) {
 	t.Helper()
+	listen := net.ListenConfig{}
 	for _, port := range ports {
-		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		l, err := listen.Listen(t.Context(), "tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 		if err != nil {
 			t.Fatalf("port %d is taken by a program that is not part of the tests: %v", port, err)
 		}

@@ -89,7 +89,7 @@ func (s *Stack) MustCompose(args ...string) string {
 func Checkout(t testing.TB) string {
 	t.Helper()
 	root, dir := Root(t), t.TempDir()
-	list := exec.Command("git", "-c", "safe.directory=*", "ls-files", "-z") // #nosec G204 -- no input
+	list := exec.CommandContext(t.Context(), "git", "-c", "safe.directory=*", "ls-files", "-z") // #nosec G204 -- no input
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
@@ -114,7 +114,7 @@ func copyFile(from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { // #nosec G301 -- as a checkout has them: containers read it as other users
 		return err
 	}
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, info.Mode().Perm()) // #nosec G304 -- in the test's folder
