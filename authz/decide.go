@@ -88,7 +88,7 @@ func (p *Policy) granted(q *query, at nodeID, depth int, have Actions) Actions {
 		return have
 	}
 	for _, id := range q.subject.principals() {
-		part := n.byPrincipal[id]
+		part := n.byPrincipal.get(id)
 		for i := part.start; i < part.end; i++ {
 			have |= p.grants(q, &p.index.entries[i], depth, have)
 		}

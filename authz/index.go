@@ -42,7 +42,7 @@ type node struct {
 	start, end uint32
 	// byPrincipal finds a principal's part of them; nil where scanning all of
 	// them is cheaper.
-	byPrincipal map[principalID]span
+	byPrincipal *spanTable
 	guards      []guard
 }
 
@@ -146,13 +146,19 @@ func (n *node) setSpan(entries []entry, start, end int) {
 	if end-start <= scanLimit {
 		return
 	}
-	n.byPrincipal = map[principalID]span{}
+	principals := 0
+	for i := n.start; i < n.end; i++ {
+		if i == n.start || entries[i].principal != entries[i-1].principal {
+			principals++
+		}
+	}
+	n.byPrincipal = newSpanTable(principals)
 	for i := n.start; i < n.end; {
 		j := i + 1
 		for j < n.end && entries[j].principal == entries[i].principal {
 			j++
 		}
-		n.byPrincipal[entries[i].principal] = span{i, j}
+		n.byPrincipal.put(entries[i].principal, span{i, j})
 		i = j
 	}
 }

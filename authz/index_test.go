@@ -10,10 +10,11 @@ func looksAt(p *Policy, s *Subject, scope Scope) int {
 		n := &p.index.nodes[at]
 		if n.byPrincipal == nil {
 			count += int(n.end - n.start)
-		}
-		for _, id := range s.principals() {
-			part := n.byPrincipal[id]
-			count += int(part.end - part.start)
+		} else {
+			for _, id := range s.principals() {
+				part := n.byPrincipal.get(id)
+				count += int(part.end - part.start)
+			}
 		}
 		if depth == len(scope.segments) {
 			return count
@@ -37,6 +38,24 @@ func TestADecisionLooksAtWhatCanMatch(t *testing.T) {
 				if got, most := looksAt(p, &s, scope), len(s.id.Groups)+2*scanLimit; got > most {
 					t.Errorf("%d bindings, crowded=%v, %s: looks at %d of them, want at most %d", n, crowded, name, got, most)
 				}
+			}
+		}
+	}
+}
+
+func TestSpanTable(t *testing.T) {
+	for n := range 200 {
+		table := newSpanTable(n)
+		for i := range n {
+			table.put(principalID(1+3*i), span{uint32(i), uint32(i + 1)})
+		}
+		for p := range 3 * n {
+			want := span{}
+			if p%3 == 1 {
+				want = span{uint32(p / 3), uint32(p/3 + 1)}
+			}
+			if got := table.get(principalID(p)); got != want && p > 0 {
+				t.Fatalf("%d of %d: got %v, want %v", p, n, got, want)
 			}
 		}
 	}
