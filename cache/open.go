@@ -5,7 +5,7 @@ import (
 	"io"
 	"log/slog"
 
-	"drawbridge/configs"
+	"drawbridge/identity"
 )
 
 // Backend is a [Cache] with what the program that opened it needs besides:
@@ -30,17 +30,18 @@ type Stats struct {
 }
 
 // Open returns the cache of a configuration: [Memory] when no Redis URL is set,
-// else [Redis]. A Redis that is down does not fail the start, since no login
-// needs it; only a URL or CA file that cannot be used does.
-func Open(cfg configs.Cache, log *slog.Logger) (Backend, error) {
-	if cfg.RedisURL.Empty() {
+// else [Redis], with the certificates of the CA file if there is one. A Redis that
+// is down does not fail the start, since no login needs it; only a URL or CA file
+// that cannot be used does.
+func Open(redisURL identity.Secret, caFile string, log *slog.Logger) (Backend, error) {
+	if redisURL.Empty() {
 		return NewMemory(DefaultMemoryBytes, nil), nil
 	}
-	opts, err := ParseRedisURL(cfg.RedisURL)
+	opts, err := ParseRedisURL(redisURL)
 	if err != nil {
 		return nil, fmt.Errorf("cache.redis_url: %w", err)
 	}
-	opts.CAFile = cfg.RedisCAFile
+	opts.CAFile = caFile
 	opts.Log = log
 	r, err := NewRedis(opts)
 	if err != nil {

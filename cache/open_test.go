@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"drawbridge/cache"
-	"drawbridge/configs"
 	"drawbridge/identity"
 )
 
@@ -35,9 +34,7 @@ func TestOpen(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
-			c, err := cache.Open(configs.Cache{
-				RedisURL: identity.NewSecret(tt.url), RedisCAFile: tt.caFile,
-			}, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			c, err := cache.Open(identity.NewSecret(tt.url), tt.caFile, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 			if err == nil {
 				if err := c.Close(); err != nil {
 					t.Error(err)

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"drawbridge/identity"
-
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
@@ -117,45 +115,6 @@ func TestSecretFiles(t *testing.T) {
 		got, err := readSecret("pw")
 		if err != nil && err.Error() != tt.fault || err == nil && tt.fault != "" || got != tt.want {
 			t.Errorf("%.20q: got %q, %v", tt.text, got, err)
-		}
-	}
-}
-
-func TestRedisURL(t *testing.T) {
-	for _, tt := range []struct{ url, want string }{
-		{"redis://h", ""},
-		{"redis://h:6379/15", ""},
-		{"REDISS://u:p%40w@h/", ""},
-		{"redis://[::1]:6379", ""},
-		{"redis://a:1,b:2,[::1]:3/0?master_name=m&sentinel_username=u&sentinel_password=p", ""},
-		{"redis://a:1,b:2?cluster=true", ""},
-		{"redis:h", "must begin with"},
-		{"http://h", "must begin with"},
-		{"redis://", "has a host"},
-		{"redis://h:0", "has a host"},
-		{"redis://a,,b?cluster=true", "has a host"},
-		{"redis://h h", "has a host"},
-		{"redis://h/x", "must end with"},
-		{"redis://h/1?cluster=true", "must end with"},
-		{"redis://a,b", "has several hosts"},
-		{"redis://a,b?cluster=false", "has several hosts"},
-		{"redis://a?cluster=maybe", "the option cluster"},
-		{"redis://a?cluster=true&master_name=m", "has both"},
-		{"redis://a?sentinel_password=m", "has options for Sentinel"},
-		{"redis://a?master=m", "has an option"},
-		{"redis://a?cluster=true&cluster=true", "has an option"},
-		{"redis://a?%zz", "has options that"},
-		{"redis://:x#y@h", "has a # or an @"},
-		{"redis://:x?y@h", "has a # or an @"},
-	} {
-		var c check
-		c.redisURL("cache.redis_url", identity.NewSecret(tt.url))
-		var got string
-		for _, p := range c.found {
-			got += p.Message + "; "
-		}
-		if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
-			t.Errorf("%s: got %q, want %q", tt.url, got, tt.want)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func newTokenID() string {
 // openConnectors returns the chain, with looked-up people and verified
 // credentials cached.
 func (a *app) openConnectors() (*connectors.CachedChain, error) {
-	backend, err := cache.Open(a.cfg.Cache, a.log)
+	backend, err := cache.Open(a.cfg.Cache.RedisURL, a.cfg.Cache.RedisCAFile, a.log)
 	if err != nil {
 		return nil, err
 	}

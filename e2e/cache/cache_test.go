@@ -11,7 +11,6 @@ import (
 
 	"drawbridge/cache"
 	"drawbridge/cache/conformance"
-	"drawbridge/configs"
 	"drawbridge/e2e/testbed"
 	"drawbridge/identity"
 )
@@ -115,9 +114,7 @@ return n`
 
 func TestOpenPicksRedis(t *testing.T) {
 	server := testbed.StartRedis(t, testbed.RedisOptions{TLS: true, Password: password})
-	c, err := cache.Open(configs.Cache{
-		RedisURL: identity.NewSecret(server.URL()), RedisCAFile: server.CAFile,
-	}, slog.New(slog.DiscardHandler))
+	c, err := cache.Open(identity.NewSecret(server.URL()), server.CAFile, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,150 @@
+package docs
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"drawbridge/e2e/testbed"
+)
+
+// block is one fenced block of a page.
+type block struct {
+	file string
+	line int
+	lang string
+	run  string // the runner's name
+	text string
+}
+
+// runners are the names that the tests of this package run. A name ends up here
+// by hand, beside the test that runs it.
+func runners() []string {
+	return []string{
+		"check-example", "compose", "compose-denied", "compose-down", "compose-tour", "config-check", "demo", "drop-in",
+		"explain", "explain-policy", "htpasswd", "ldap", "oidc", "own-login", "own-registry", "own-serve",
+		"policy", "policy-check", "registry-config", "this-suite", "well-known",
+	}
+}
+
+// pages returns the documents people read, but not the decisions, which show none.
+func pages(t *testing.T) []string {
+	t.Helper()
+	root := testbed.Root(t)
+	found, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no pages in docs: %v", err)
+	}
+	return append(found, filepath.Join(root, "README.md"))
+}
+
+// blocks returns all fenced blocks of a page. faults are commands outside them.
+func blocks(t *testing.T, page string) (found []block, faults []string) {
+	t.Helper()
+	f, err := os.Open(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	marker := regexp.MustCompile(`^<!-- run: ([a-z-]+) -->$`)
+	command := regexp.MustCompile(`^ {4,}(drawbridge|docker|make|curl|openssl|podman) `)
+	var in *block
+	run := ""
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		line := lines.Text()
+		switch {
+		case in != nil && line == "```":
+			found = append(found, *in)
+			in, run = nil, ""
+		case in != nil:
+			in.text += line + "\n"
+		case strings.HasPrefix(line, "```"):
+			in = &block{file: filepath.Base(page), line: n, lang: line[3:], run: run}
+		case marker.MatchString(line):
+			run = marker.FindStringSubmatch(line)[1]
+		case command.MatchString(line) && !strings.Contains(line, "  v"): // the picture has no commands
+			faults = append(faults, line)
+		default:
+			run = ""
+		}
+	}
+	return found, faults
+}
+
+// named returns the text of the blocks that a runner runs, in their order.
+func named(t *testing.T, name string) []block {
+	t.Helper()
+	if !slices.Contains(runners(), name) {
+		t.Fatalf("%s is not in the list of runners", name)
+	}
+	var found []block
+	for _, page := range pages(t) {
+		all, _ := blocks(t, page)
+		for _, b := range all {
+			if b.run == name {
+				found = append(found, b)
+			}
+		}
+	}
+	if len(found) == 0 {
+		t.Fatalf("no page has a block to run as %s", name)
+	}
+	return found
+}
+
+// one returns the text of the only block of that name.
+func one(t *testing.T, name string) string {
+	t.Helper()
+	found := named(t, name)
+	if len(found) != 1 {
+		t.Fatalf("%d blocks are to be run as %s", len(found), name)
+	}
+	return found[0].text
+}
+
+func TestEveryBlockIsRun(t *testing.T) {
+	for _, page := range pages(t) {
+		found, faults := blocks(t, page)
+		for _, line := range faults {
+			t.Errorf("%s: a command outside a block that is run: %q", filepath.Base(page), line)
+		}
+		for _, b := range found {
+			if b.lang != "text" && !slices.Contains(runners(), b.run) {
+				t.Errorf("%s:%d: nothing runs this block (marked %q); see the package documentation", b.file, b.line, b.run)
+			}
+		}
+	}
+}
+
+// The README promises that `make test` is the whole suite, and .ci/run runs it.
+func TestTheSuiteIsWhatTheREADMESays(t *testing.T) {
+	command := strings.TrimSpace(one(t, "this-suite"))
+	ci, err := os.ReadFile(filepath.Join(testbed.Root(t), ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(strings.Split(string(ci), "\n"), command) {
+		t.Errorf(".ci/run does not run %q", command)
+	}
+}
+
+// Links lead to files that exist.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	for _, page := range pages(t) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: %v", filepath.Base(page), err)
+			}
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package docs
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"drawbridge/e2e/testbed"
+)
+
+// shell is a bash in a folder, with the built drawbridge and the tools in PATH.
+type shell struct {
+	t   *testing.T
+	dir string
+	env []string
+}
+
+// inRepository returns a shell in a fresh copy of the repository, as after a clone.
+func inRepository(t *testing.T) *shell {
+	t.Helper()
+	return newShell(t, testbed.Checkout(t))
+}
+
+func newShell(t *testing.T, dir string) *shell {
+	t.Helper()
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", filepath.Join(bin, "drawbridge"), "./cmd/drawbridge")
+	build.Dir = testbed.Root(t)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	// The README calls the registry by the name that its own image uses.
+	if err := os.Symlink(testbed.Tool(t, "registry-3.1.1"), filepath.Join(bin, "registry")); err != nil {
+		t.Fatal(err)
+	}
+	docker := testbed.NewDocker(t)
+	return &shell{t: t, dir: dir, env: append(os.Environ(),
+		"PATH="+bin+":"+os.Getenv("PATH"), "OTEL_TRACES_EXPORTER=none", "DOCKER_CONFIG="+docker.Config())}
+}
+
+func (s *shell) command(script string) *exec.Cmd {
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir, cmd.Env = s.dir, s.env
+	// A group of its own, so that all of it can be ended together.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// run runs a script that has to succeed and returns what it printed.
+func (s *shell) run(script string) string {
+	s.t.Helper()
+	out, err := s.command(script).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%s\n%v\n%s", script, err, out)
+	}
+	return string(out)
+}
+
+// fail runs a script that has to end with the exit code.
+func (s *shell) fail(code int, script string) string {
+	s.t.Helper()
+	cmd := s.command(script)
+	out, _ := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		s.t.Fatalf("%s\nexit code %d, want %d\n%s", script, got, code, out)
+	}
+	return string(out)
+}
+
+// background runs a script until the test ends and returns what it prints.
+func (s *shell) background(script string) *printed {
+	s.t.Helper()
+	cmd, p := s.command(script), &printed{}
+	cmd.Stdout, cmd.Stderr = p, p
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	return p
+}
+
+type printed struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buf.Write(b)
+}
+
+// find waits for a text and returns its first group.
+func (p *printed) find(t *testing.T, pattern string) string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	for range 600 {
+		p.mu.Lock()
+		m := re.FindStringSubmatch(p.buf.String())
+		p.mu.Unlock()
+		if m != nil {
+			return m[len(m)-1]
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("%q was never printed:\n%s", pattern, p.buf.String())
+	return ""
+}
+
+// answers waits until a server answers at the URL.
+func answers(t *testing.T, url string) {
+	t.Helper()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // only whether it is there
+	}}
+	defer client.CloseIdleConnections()
+	for range 600 {
+		if resp, err := client.Get(url); err == nil {
+			resp.Body.Close()
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("nothing answers at %s", url)
+}
+
+func TestDemo(t *testing.T) {
+	testbed.HoldPorts(t, 5000, 5001, 5002)
+	s := inRepository(t)
+	// The tools are built once for all copies.
+	if err := os.Symlink(filepath.Join(testbed.Root(t), ".tools"), filepath.Join(s.dir, ".tools")); err != nil {
+		t.Fatal(err)
+	}
+	out := s.run("git init -q . && " + one(t, "demo"))
+	for _, want := range []string{"logged in", "localhost:5000/demo/hello:1: digest", "401 Unauthorized", "no_grant", "It works."} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
+// The registry of one's own: the three blocks in their order, in an empty folder.
+func TestOwnRegistry(t *testing.T) {
+	testbed.HoldPorts(t, 5000, 5001, 5002)
+	s := newShell(t, t.TempDir())
+	serve := s.background(one(t, "own-serve"))
+	password := serve.find(t, `password  (\S+)\n`)
+	serve.find(t, `"msg":"ready"`)
+	if got := s.run(one(t, "well-known")); !strings.Contains(got, "BEGIN CERTIFICATE") {
+		t.Errorf("the trust anchor: %s", got)
+	}
+	s.background(one(t, "own-registry"))
+	answers(t, "http://localhost:5000/v2/")
+	if out := s.login(strings.TrimSpace(one(t, "own-login")), password); !strings.Contains(out, "Login Succeeded") {
+		t.Errorf("docker login: %s", out)
+	}
+	if out := s.login(strings.TrimSpace(one(t, "own-login")), "wrong"); !strings.Contains(out, "401 Unauthorized") {
+		t.Errorf("docker login with a wrong password: %s", out)
+	}
+}
+
+// login runs a command that asks for a password on a terminal.
+func (s *shell) login(command, password string) string {
+	s.t.Helper()
+	cmd, out := s.command("script -qec '"+command+"' /dev/null"), &printed{}
+	cmd.Stdout, cmd.Stderr = out, out
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	out.find(s.t, `Password: `)
+	_, _ = fmt.Fprintln(stdin, password)
+	_ = cmd.Wait() // what it printed says how it ended
+	return out.buf.String()
+}
+
+// The example: checked, and then really started.
+func TestExample(t *testing.T) {
+	testbed.HoldPorts(t, 5001, 5002)
+	s := inRepository(t)
+	check, serve, _ := strings.Cut(strings.TrimSpace(one(t, "check-example")), "\n")
+	if out := s.run(check); !strings.Contains(out, "is fine") {
+		t.Errorf("%s: %s", check, out)
+	}
+	s.background(serve)
+	answers(t, "https://localhost:5001/token")
+}
+
+func TestPolicyCommands(t *testing.T) {
+	s := inRepository(t)
+	if out := s.run(one(t, "policy-check")); !strings.Contains(out, "1 passed, 0 failed") {
+		t.Error(out)
+	}
+	for i, b := range named(t, "policy") {
+		file := filepath.Join(s.dir, fmt.Sprintf("shown-%d.yaml", i))
+		if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out := s.run("drawbridge policy test " + file); !strings.Contains(out, "0 failed") {
+			t.Errorf("%s:%d: %s", b.file, b.line, out)
+		}
+	}
+	s.fail(1, one(t, "explain-policy"))
+
+	// The README shows what explain prints.
+	shown := s.fail(1, one(t, "explain"))
+	readme, _ := blocks(t, filepath.Join(testbed.Root(t), "README.md"))
+	found := false
+	for _, b := range readme {
+		found = found || b.lang == "text" && b.text == shown
+	}
+	if !found {
+		t.Errorf("the README does not show this:\n%s", shown)
+	}
+}
+
+func TestRegistryConfigCommands(t *testing.T) {
+	s := newShell(t, t.TempDir())
+	if out := s.run(one(t, "registry-config")); strings.Count(out, "Docker registry") != 3 {
+		t.Error(out)
+	}
+}
+
+func TestDropIn(t *testing.T) {
+	s := inRepository(t)
+	if out := s.run(one(t, "drop-in")); !strings.Contains(out, "is fine") {
+		t.Error(out)
+	}
+}
+
+// Each connector that docs/connectors.md shows is a part of a configuration that
+// passes the check. The secrets they name are given another way, which wins.
+func TestConnectorExamples(t *testing.T) {
+	s := inRepository(t)
+	s.env = append(s.env, "S=x")
+	for name, secret := range map[string]string{
+		"htpasswd": "", "ldap": "DRAWBRIDGE_CONNECTORS_0_BIND_PASSWORD=x ", "oidc": "DRAWBRIDGE_CONNECTORS_0_CLIENT_SECRET=x ",
+	} {
+		text := one(t, name) + "registries:\n  - { service: S, issuer: I }\n"
+		if err := os.WriteFile(filepath.Join(s.dir, name+".yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.run(secret + "drawbridge config check " + name + ".yaml")
+	}
+}
+
+// docs/configuration.md: the check of a file with a fault prints it, by its line.
+func TestConfigCheckCommand(t *testing.T) {
+	s := newShell(t, t.TempDir())
+	command := strings.ReplaceAll(one(t, "config-check"), "/etc/drawbridge.yaml", "drawbridge.yaml")
+	if err := os.WriteFile(filepath.Join(s.dir, "drawbridge.yaml"), []byte("server:\n  adr: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.fail(1, command); !strings.Contains(out, "drawbridge.yaml:2: server.adr") {
+		t.Error(out)
+	}
+}
+
+// The README's tour of the compose stack.
+func TestCompose(t *testing.T) {
+	testbed.HoldPorts(t, 5000, 5001)
+	stack := testbed.NewStack(t)
+	s := newShell(t, stack.Dir)
+	s.env = append(s.env, "DOCKER_CONFIG="+stack.Config(), "COMPOSE_PROJECT_NAME="+stack.Project)
+	for _, b := range named(t, "compose") {
+		s.run(b.text)
+	}
+	s.run("docker rmi -f localhost:5000/team/hello:1 && docker pull -q localhost:5000/team/hello:1")
+	out := s.fail(1, one(t, "compose-denied"))
+	for _, want := range []string{"denied", "release/hello", "corp/alice", "decision"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the refused push does not say %q:\n%s", want, out)
+		}
+	}
+	s.run("docker rmi -f localhost:5000/team/hello:1 localhost:5000/release/hello:1")
+	for _, b := range named(t, "compose-down") {
+		s.run(b.text)
+	}
+}
