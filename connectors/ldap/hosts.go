@@ -42,6 +42,16 @@ func (h *host) suspect(now time.Time) bool {
 	return !h.failedAt.IsZero() && now.Sub(h.failedAt) < failedFor
 }
 
+// loopback reports whether the host is this machine by its name.
+func (h *host) loopback() bool {
+	name, _, err := net.SplitHostPort(h.addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(name)
+	return name == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
 // hosts are the servers in the order of the configuration.
 type hosts []*host
 

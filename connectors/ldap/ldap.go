@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -73,7 +72,7 @@ func limitsOf(timeout time.Duration) limits {
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	return limits{login: timeout, dial: min(2*time.Second, timeout/4), op: 3 * timeout / 8}
+	return limits{login: timeout, dial: min(2*time.Second, timeout/4), op: timeout / 2}
 }
 
 // New checks the settings and returns the connector. It does not dial: a
@@ -96,7 +95,6 @@ func New(cfg configs.Connector, deps Deps) (*Connector, error) {
 	if err := c.parse(cfg.LDAP); err != nil {
 		return nil, fmt.Errorf("connector %s: %w", cfg.Name, err)
 	}
-	c.warnAboutPlainLDAP()
 	return c, nil
 }
 
@@ -106,6 +104,9 @@ func (c *Connector) parse(cfg configs.LDAP) error {
 		return err
 	}
 	if c.hosts, err = parseHosts(cfg.URLs, cfg.StartTLS, roots); err != nil {
+		return err
+	}
+	if err := c.checkPlainLDAP(cfg.Insecure); err != nil {
 		return err
 	}
 	if err := checkServiceAccount(cfg); err != nil {
@@ -136,16 +137,19 @@ func checkServiceAccount(cfg configs.LDAP) error {
 	return nil
 }
 
-// warnAboutPlainLDAP says that passwords cross a network in the clear.
-func (c *Connector) warnAboutPlainLDAP() {
+// checkPlainLDAP refuses to send passwords over a network in the clear, and says
+// so in the log where the settings insist. Loopback is no network.
+func (c *Connector) checkPlainLDAP(insecure bool) error {
 	for _, h := range c.hosts {
-		name, _, err := net.SplitHostPort(h.addr)
-		ip := net.ParseIP(name)
-		if err != nil || h.tls != nil || name == "localhost" || (ip != nil && ip.IsLoopback()) {
+		if h.tls != nil || h.loopback() {
 			continue
+		}
+		if !insecure {
+			return fmt.Errorf("urls: %s would get passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out", h.addr)
 		}
 		c.log.Warn("passwords are sent to this directory unencrypted; use ldaps:// or start_tls", "host", h.addr)
 	}
+	return nil
 }
 
 var errClosed = errors.New("the connector is closed")
