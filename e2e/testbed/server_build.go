@@ -1,0 +1,70 @@
+package testbed
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// BinaryEnv names the drawbridge program to test, when it is not the one that
+// `make e2e-binary` builds.
+const BinaryEnv = "DRAWBRIDGE_E2E_BINARY"
+
+// serverProgram returns the drawbridge program: the one that $DRAWBRIDGE_E2E_BINARY
+// names, else .tools/bin/drawbridge-e2e, which `make test` has just built, else
+// one that is built now.
+func serverProgram(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv(BinaryEnv); path != "" {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(Root(t), path)
+		}
+		if _, err := os.Stat(path); err != nil { // #nosec G703 -- the tester's choice
+			t.Fatalf("%s: %v", BinaryEnv, err)
+		}
+		return path
+	}
+	made := filepath.Join(Root(t), ".tools", "bin", "drawbridge-e2e")
+	if _, err := os.Stat(made); err == nil {
+		return made
+	}
+	path, err := buildServer(Root(t))
+	if err != nil {
+		t.Fatalf("%v\nor build it with `make e2e-binary`", err)
+	}
+	return path
+}
+
+// buildServer builds the program with the race detector, once in each test
+// process: a lock makes parallel tests wait, and the process that has built last
+// leaves its ID beside the program.
+func buildServer(root string) (path string, err error) {
+	dir := filepath.Join(root, ".tools", "e2e")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- a file of the repository
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()                // gives the lock back
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil { // #nosec G115 -- a file descriptor is small
+		return "", err
+	}
+	path = filepath.Join(dir, "drawbridge")
+	builder, us := filepath.Join(dir, "builder"), strconv.Itoa(os.Getpid())
+	if last, err := os.ReadFile(builder); err == nil && string(last) == us { // #nosec G304 -- a file of the repository
+		return path, nil
+	}
+	build := exec.Command("go", "build", "-race", "-o", path, "./cmd/drawbridge") // #nosec G204 -- no input
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./cmd/drawbridge: %w\n%s", err, out)
+	}
+	return path, os.WriteFile(builder, []byte(us), 0o600)
+}
