@@ -8,16 +8,9 @@ import (
 	"time"
 )
 
-// WatchInterval is how often [Watch] looks in production.
-const WatchInterval = time.Second
-
-// Watch looks at the files every interval and calls changed, from the goroutine
-// it was called in, after any of them was written, replaced, removed or put
-// back. It returns when ctx ends. The files count as unchanged at the moment of
-// the call; whoever reads them before that uses [NewWatcher].
-func Watch(ctx context.Context, interval time.Duration, paths []string, changed func()) {
-	NewWatcher(paths).Run(ctx, interval, changed)
-}
+// WatchInterval is how often a server looks: a change has to hold still for one
+// interval, so it is in force within a second.
+const WatchInterval = 400 * time.Millisecond
 
 // Watcher remembers what a set of files looked like. Make it before the files
 // are read: then a change between the reading and Run is not lost.

@@ -62,7 +62,7 @@ func run(t *testing.T, prepare func(w watched), name string, act func(w watched)
 	}
 }
 
-func TestWatch(t *testing.T) {
+func TestWatcher(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(w watched)
@@ -169,8 +169,8 @@ func TestWatcherLook(t *testing.T) {
 	}
 }
 
-func TestWatchEndsAtOnce(t *testing.T) {
+func TestWatcherEndsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	Watch(ctx, time.Hour, nil, func() { t.Error("called") })
+	NewWatcher(nil).Run(ctx, time.Hour, func() { t.Error("called") })
 }

@@ -37,7 +37,7 @@ func (a *app) openBackend(cfg configs.Connector, people cache.Cache) (connectors
 		if err != nil {
 			return nil, err
 		}
-		a.reloads.file("htpasswd file", c.Paths(), c.Reload)
+		a.reloads.add("htpasswd file", c.Reload)
 		return c, nil
 	case configs.TypeLDAP:
 		c, err := ldap.New(cfg, ldap.Deps{Log: a.log, Clock: time.Now, Lookups: people, LookupTTL: a.cfg.Cache.LookupTTL})

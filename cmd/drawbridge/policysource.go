@@ -89,7 +89,6 @@ type reloads struct {
 
 type reloadable struct {
 	what   string
-	paths  []string
 	reload func() error
 }
 
@@ -107,15 +106,15 @@ func newReloads(reg prometheus.Registerer, events bridge.Recorder, log *slog.Log
 	}
 }
 
-// file registers files; reload keeps what is in force when it fails.
-func (r *reloads) file(what string, paths []string, reload func() error) {
-	r.files = append(r.files, reloadable{what, paths, reload})
+// add registers what is read again; reload keeps what is in force when it fails.
+func (r *reloads) add(what string, reload func() error) {
+	r.files = append(r.files, reloadable{what, reload})
 }
 
 // policy registers the policy document, which is loaded already.
 func (r *reloads) policy(source *policySource, b *bridge.Bridge) {
 	r.loaded.SetToCurrentTime()
-	r.file("policy", []string{source.file}, func() error {
+	r.add("policy", func() error {
 		revision, err := source.load()
 		e := audit.Event{Time: time.Now().UTC(), Action: audit.PolicyLoaded, Outcome: audit.Success, PolicyRevision: revision.ID}
 		if err != nil {
@@ -134,12 +133,17 @@ func (r *reloads) policy(source *policySource, b *bridge.Bridge) {
 	})
 }
 
-func (r *reloads) paths() []string {
-	var paths []string
-	for _, f := range r.files {
-		paths = append(paths, f.paths...)
+// watchedFiles are the files whose change calls for a reload.
+func watchedFiles(cfg *configs.Config) []string {
+	files := []string{policyFile(cfg)}
+	for _, c := range cfg.Connectors {
+		for _, file := range []string{c.HTPasswd.File, c.HTPasswd.GroupsFile} {
+			if file != "" {
+				files = append(files, file)
+			}
+		}
 	}
-	return paths
+	return files
 }
 
 // all reads every file again. A file that is refused leaves what is in force.
@@ -151,6 +155,6 @@ func (r *reloads) all() {
 			r.log.Error("reload refused: what was in force stays", "what", f.what, "error", err)
 			continue
 		}
-		r.log.Info("reloaded", "what", f.what, "files", f.paths)
+		r.log.Info("reloaded", "what", f.what)
 	}
 }

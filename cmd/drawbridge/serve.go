@@ -55,6 +55,8 @@ func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
+	// Watched from before they are read, so that no change falls in between.
+	watcher := configs.NewWatcher(watchedFiles(cfg))
 	a, err := open(cfg, stdout, log)
 	if err != nil {
 		return err
@@ -79,11 +81,11 @@ func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) e
 		}
 		_, _ = fmt.Fprint(stderr, banner, settings, "\n")
 	}
-	return a.run(ctx, main, telemetry, tlsConfig)
+	return a.run(ctx, watcher, main, telemetry, tlsConfig)
 }
 
 // run serves both listeners and the background work until ctx ends or one fails.
-func (a *app) run(ctx context.Context, main, telemetry net.Listener, tlsConfig *tls.Config) error {
+func (a *app) run(ctx context.Context, watcher *configs.Watcher, main, telemetry net.Listener, tlsConfig *tls.Config) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -96,7 +98,7 @@ func (a *app) run(ctx context.Context, main, telemetry net.Listener, tlsConfig *
 		return server.Serve(ctx, telemetry, nil, server.Telemetry(a.metrics, a.ready), a.log)
 	})
 	group.Go(func() error { a.keys.Run(ctx); return nil })
-	group.Go(func() error { configs.Watch(ctx, time.Second, a.reloads.paths(), a.reloads.all); return nil })
+	group.Go(func() error { watcher.Run(ctx, configs.WatchInterval, a.reloads.all); return nil })
 	group.Go(func() error {
 		for {
 			select {

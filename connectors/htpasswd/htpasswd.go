@@ -73,14 +73,6 @@ func Open(cfg configs.Connector, deps Deps) (*Connector, error) {
 // Name returns the connector's name from the configuration.
 func (c *Connector) Name() string { return c.name }
 
-// Paths returns the files whose change calls for a Reload.
-func (c *Connector) Paths() []string {
-	if c.groupsFile == "" {
-		return []string{c.file}
-	}
-	return []string{c.file, c.groupsFile}
-}
-
 // Generation implements [connectors.Versioned]: it changes with the content of
 // the files, so that no password and no group is remembered past a reload.
 func (c *Connector) Generation() string { return c.data.Load().generation }

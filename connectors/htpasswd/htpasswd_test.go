@@ -245,7 +245,7 @@ func TestOpenFaults(t *testing.T) {
 
 func TestReload(t *testing.T) {
 	c, _ := open(t, "alice:"+hashOf(t, "old", 4), "")
-	path := c.Paths()[0]
+	path := c.file
 	for _, broken := range []string{"alice\n", "alice:{SHA}x\n", "alice:" + hashOf(t, "new", 4) + "\nalice:" + hashOf(t, "new", 4)} {
 		write(t, path, broken)
 		if err := c.Reload(); err == nil {
