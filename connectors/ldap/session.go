@@ -19,10 +19,12 @@ type session struct {
 	sock net.Conn
 	host *host
 
-	// born and used are the pool's, on its clock; expires ends the lifetime.
+	// used and expires are the pool's, on its clock: when the connection came
+	// back last, and when its lifetime ends.
 	used    time.Time
 	expires time.Time
-	broken  bool
+	// broken is set by anything but a clean result.
+	broken bool
 }
 
 // errNoAnswer marks an operation that ran into its time limit.
