@@ -144,8 +144,8 @@ func TestProcess(t *testing.T) {
 	page := httptest.NewServer(http.NotFoundHandler())
 	page.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	defer page.Close()
-	script := `echo starting >&2; echo "ready h:1 ` + strings.TrimPrefix(page.URL, "http://") + `" >&2
-trap 'exit 0' TERM; while :; do sleep 0.01; done`
+	script := `trap 'exit 0' TERM; echo starting >&2; echo "ready h:1 ` + strings.TrimPrefix(page.URL, "http://") + `" >&2
+while :; do sleep 0.01; done`
 	p, err := Start(t.Context(), exec.CommandContext(t.Context(), "sh", "-c", script), "http", regexp.MustCompile(`^ready (\S+) (\S+)$`))
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,11 @@
 // share the machine's processors, so that throughput is what both together
 // achieve, and the client is the larger half of it.
 //
-// Therefore each table also has the processor time that the server alone spent
+// All rows are run in turn, several rounds of them, and the fastest round of each
+// is kept: other work on the machine only ever slows a round down, and a slow
+// minute does not fall on one row alone.
+//
+// The table also has the processor time that the server alone spent
 // on a request, and a baseline from the same run, in the same way: [Baseline], a
 // bare net/http server that signs one fixed token of the same size and writes
 // the same answer. The difference between the two is what Drawbridge adds to
