@@ -48,7 +48,9 @@ type world struct {
 	log     bytes.Buffer
 }
 
-func (w *world) Authenticate(context.Context, identity.Credential) connectors.Verdict { return w.verdict }
+func (w *world) Authenticate(context.Context, identity.Credential) connectors.Verdict {
+	return w.verdict
+}
 
 func (w *world) Mint(_ string, c tokens.Claims) (string, error) {
 	w.minted = append(w.minted, c)

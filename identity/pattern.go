@@ -78,8 +78,9 @@ func (p UsernamePattern) Disjoint(q UsernamePattern) bool {
 	case !qGlob:
 		return !globMatch(p.text, q.text)
 	}
-	return !(strings.HasPrefix(pPrefix, qPrefix) || strings.HasPrefix(qPrefix, pPrefix)) ||
-		!(strings.HasSuffix(pSuffix, qSuffix) || strings.HasSuffix(qSuffix, pSuffix))
+	samePrefix := strings.HasPrefix(pPrefix, qPrefix) || strings.HasPrefix(qPrefix, pPrefix)
+	sameSuffix := strings.HasSuffix(pSuffix, qSuffix) || strings.HasSuffix(qSuffix, pSuffix)
+	return !samePrefix || !sameSuffix
 }
 
 // ends returns what stands before the first and after the last star.

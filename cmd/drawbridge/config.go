@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"drawbridge/configs"
@@ -45,10 +46,8 @@ func checkConfig(cmd *cobra.Command, path string, output *output) error {
 	for _, p := range problems {
 		report.Problems = append(report.Problems, p.String())
 	}
-	if cfg != nil && cfg.Policy.File != "" {
-		if _, err := loadPolicy(cfg.Policy.File, strictOptions(cfg)); err != nil {
-			report.Problems = append(report.Problems, err.Error())
-		}
+	if cfg != nil {
+		report.Problems = append(report.Problems, namedFiles(cfg)...)
 	}
 	report.OK = len(report.Problems) == 0
 	err = output.print(cmd.OutOrStdout(), report, func() string {
@@ -68,4 +67,26 @@ func checkConfig(cmd *cobra.Command, path string, output *output) error {
 		return problemsFound()
 	}
 	return err
+}
+
+// namedFiles returns the faults of what a configuration without faults leads to:
+// its policy, its htpasswd files, and its filters. No backend is asked.
+func namedFiles(cfg *configs.Config) []string {
+	var problems []string
+	if cfg.Policy.File != "" {
+		if _, err := loadPolicy(cfg.Policy.File, strictOptions(cfg)); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	a := &app{cfg: cfg, log: slog.New(slog.DiscardHandler), reloads: &reloads{}}
+	defer a.close()
+	for i, c := range cfg.Connectors {
+		if c.Type == configs.TypeOIDC || cfg.Embedded {
+			continue // the one begins to look for its provider, the other's file is made at the start
+		}
+		if _, err := a.openBackend(c, nil); err != nil {
+			problems = append(problems, fmt.Sprintf("connectors.%d: %v", i, err))
+		}
+	}
+	return problems
 }

@@ -109,7 +109,7 @@ func (r *running) token(t *testing.T, username, password, scope string) (status 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var body struct{ Token, Scope string }
 	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func (r *running) get(t *testing.T, path string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s: status %d, %v", path, resp.StatusCode, err)
@@ -278,7 +278,7 @@ func (r *running) metrics(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -333,7 +333,7 @@ func TestServeSaysWhatKeepsItFromStarting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	dir := t.TempDir()
 	t.Setenv("DRAWBRIDGE_DATA_DIR", filepath.Join(dir, "data"))
 	t.Setenv("DRAWBRIDGE_SERVER_TELEMETRY_ADDR", "127.0.0.1:0")

@@ -58,5 +58,5 @@
 //
 // [Connector.Reload] swaps both files at once and atomically, or leaves the old
 // data in force and says what is wrong. [Connector.Paths] is for
-// [drawbridge/configs.Watch].
+// [drawbridge/configs.Watcher].
 package htpasswd
