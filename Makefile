@@ -7,6 +7,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOLS   := $(CURDIR)/.tools/bin
 LINT    := $(TOOLS)/golangci-lint
+# Every Go module of the tree but the tools, which hold no code.
+MODULES := $(shell git ls-files go.mod '*/go.mod' | grep -v '^e2e/tools/' | xargs -n1 dirname)
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 20s
 
@@ -32,27 +34,27 @@ test: tools images e2e-binary ## the whole suite with the race detector, against
 	e2e/scripts/test.sh
 
 .PHONY: lint
-lint: ## golangci-lint over both modules
+lint: ## golangci-lint over every module
 	@e2e/scripts/tools.sh golangci-lint
-	$(LINT) run ./...
-	cd e2e && $(LINT) run --config ../.golangci.yml ./...
+	@for module in $(MODULES); do echo "lint $$module"; \
+		(cd $$module && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 .PHONY: fmt
 fmt: ## format the Go sources
 	@e2e/scripts/tools.sh golangci-lint
-	$(LINT) fmt ./...
-	cd e2e && $(LINT) fmt --config ../.golangci.yml ./...
+	@for module in $(MODULES); do \
+		(cd $$module && $(LINT) fmt --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 .PHONY: tools
 tools: ## install the Debian packages and build the programs that the tests use
 	@e2e/scripts/tools.sh
 
 .PHONY: images
-images: ## get the base images; make stand-ins where none can be pulled
+images: tools ## get the base images; make stand-ins where none can be pulled
 	@e2e/scripts/images.sh
 
 .PHONY: e2e-binary
-e2e-binary: ## build the race-detecting binary that the end-to-end tests start
+e2e-binary: tools ## build the race-detecting binary that the end-to-end tests start
 	go build -race -trimpath -ldflags '-X main.version=$(VERSION)' -o $(TOOLS)/drawbridge-e2e ./cmd/drawbridge
 
 .PHONY: bench
