@@ -46,8 +46,9 @@ Made by `+"`cd e2e && go test -count=1 -timeout 20m -run TestFigures ./bench -ar
 The documentation of package bench (bench/doc.go) says how each is measured.
 
 The machine: %s. Client, server, slapd and Redis share it, all on
-loopback; the load average before the run was %s. %d connections in a closed loop of %v after a warm-up, %d rounds of all rows one after the
-other. A row is its fastest round: other work on the machine only ever slows a round down.
+loopback; the load average before the run was %s, from other work on the machine. %d connections in a closed loop of %v
+after a warm-up, %d rounds of all rows one after the other. A row is its fastest round: other work only ever slows a
+round down.
 
 ## The token endpoint
 
