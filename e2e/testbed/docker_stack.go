@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,12 +59,14 @@ func NewStack(t testing.TB) *Stack {
 func (s *Stack) removeLeftovers() {
 	s.t.Helper()
 	for _, kind := range []struct{ list, remove []string }{
-		{[]string{"container", "ls", "--all"}, []string{"container", "rm", "--force", "--volumes"}},
-		{[]string{"volume", "ls"}, []string{"volume", "rm", "--force"}},
-		{[]string{"network", "ls"}, []string{"network", "rm"}},
+		{[]string{"container", "ls", "--all", "--filter", "name=" + stackPrefix}, []string{"container", "rm", "--force", "--volumes"}},
+		{[]string{"volume", "ls", "--filter", "name=" + stackPrefix}, []string{"volume", "rm", "--force"}},
+		{[]string{"network", "ls", "--filter", "name=" + stackPrefix}, []string{"network", "rm"}},
+		{[]string{"image", "ls", "--filter", "reference=" + stackPrefix + "*"}, []string{"image", "rm", "--force"}},
 	} {
-		found := strings.Fields(s.Must(append(kind.list, "--quiet", "--filter", "name="+stackPrefix)...))
-		if len(found) > 0 {
+		found := strings.Fields(s.Must(append(kind.list, "--quiet")...))
+		slices.Sort(found) // setup and openldap are one image of two names
+		if found = slices.Compact(found); len(found) > 0 {
 			s.Must(append(kind.remove, found...)...)
 		}
 	}
