@@ -17,9 +17,9 @@ type aClient struct {
 	name  string
 	https bool
 	start func(t *testing.T, caFile string) client
-	// badLogin, filtered, explained and missing are in what it prints for a wrong
-	// password, for a push without the right and for a manifest that is gone.
-	badLogin, filtered, explained, missing string
+	// What it prints for a wrong password, for a push without the right at either
+	// registry, for a manifest that is gone, and where nobody is logged in.
+	badLogin, filtered, explained, missing, nobody string
 }
 
 func allClients() []aClient {
@@ -28,15 +28,18 @@ func allClients() []aClient {
 			name:     "docker",
 			start:    func(t *testing.T, _ string) client { return newDockerClient(t) },
 			badLogin: "The username or the password is wrong", filtered: "denied", explained: reason, missing: "manifest unknown",
+			nobody: "denied: requested access to the resource is denied",
 		},
 		{
 			name: "skopeo", https: true, start: newSkopeoClient,
 			badLogin: "invalid username/password", filtered: "denied", explained: "403 (Forbidden)", missing: "manifest unknown",
+			nobody: "denied: requested access to the resource is denied",
 		},
 		{
 			name:     "crane",
 			start:    func(t *testing.T, caFile string) client { return newCraneClient(t, caFile) },
 			badLogin: "The username or the password is wrong", filtered: "401 Unauthorized", explained: reason, missing: "MANIFEST_UNKNOWN",
+			nobody: "UNAUTHORIZED: authentication required",
 		},
 	}
 }
@@ -204,9 +207,9 @@ func (m matrix) anonymous(r *testbed.Registry, root client, app, public, content
 	}
 	m.pulls(nobody, public, content)
 	_, out, err := nobody.pull(app, "")
-	m.refused("anonymous pull of what is not public", "", out, err)
+	m.refused("anonymous pull of what is not public", m.nobody, out, err)
 	out, err = nobody.push(host(r)+"/public/other:v1", "from nobody")
-	m.refused("anonymous push", "", out, err)
+	m.refused("anonymous push", m.nobody, out, err)
 }
 
 // remove is for carol, not for alice, who may push. Docker has no such command:

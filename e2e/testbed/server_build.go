@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,9 +14,9 @@ import (
 
 // BinaryEnv names the drawbridge program to test, when it is not the one that
 // `make e2e-binary` builds.
-const BinaryEnv = "DRAWBRIDGE_E2E_BINARY"
+const BinaryEnv = "E2E_BINARY"
 
-// serverProgram returns the drawbridge program: the one that $DRAWBRIDGE_E2E_BINARY
+// serverProgram returns the drawbridge program: the one that $E2E_BINARY
 // names, else .tools/bin/drawbridge-e2e, which `make test` has just built, else
 // one that is built now.
 func serverProgram(t testing.TB) string {
@@ -61,7 +62,7 @@ func buildServer(root string) (path string, err error) {
 	if last, err := os.ReadFile(builder); err == nil && string(last) == us { // #nosec G304 -- a file of the repository
 		return path, nil
 	}
-	build := exec.Command("go", "build", "-race", "-o", path, "./cmd/drawbridge") // #nosec G204 -- no input
+	build := exec.CommandContext(context.Background(), "go", "build", "-race", "-o", path, "./cmd/drawbridge") // #nosec G204 -- no input
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./cmd/drawbridge: %w\n%s", err, out)
