@@ -67,7 +67,7 @@ func blocks(t *testing.T, page string) (found []block, faults []string) {
 			in = &block{file: filepath.Base(page), line: n, lang: line[3:], run: run}
 		case marker.MatchString(line):
 			run = marker.FindStringSubmatch(line)[1]
-		case command.MatchString(line) && !strings.Contains(line, "  v"): // the picture has no commands
+		case command.MatchString(line):
 			faults = append(faults, line)
 		default:
 			run = ""

@@ -34,6 +34,7 @@ func inRepository(t *testing.T) *shell {
 func newShell(t *testing.T, dir string) *shell {
 	t.Helper()
 	bin := t.TempDir()
+	tools := filepath.Dir(testbed.Tool(t, "crane"))
 	build := exec.Command("go", "build", "-o", filepath.Join(bin, "drawbridge"), "./cmd/drawbridge")
 	build.Dir = testbed.Root(t)
 	if out, err := build.CombinedOutput(); err != nil {
@@ -45,7 +46,7 @@ func newShell(t *testing.T, dir string) *shell {
 	}
 	docker := testbed.NewDocker(t)
 	return &shell{t: t, dir: dir, env: append(os.Environ(),
-		"PATH="+bin+":"+os.Getenv("PATH"), "OTEL_TRACES_EXPORTER=none", "DOCKER_CONFIG="+docker.Config())}
+		"PATH="+bin+":"+tools+":"+os.Getenv("PATH"), "OTEL_TRACES_EXPORTER=none", "DOCKER_CONFIG="+docker.Config())}
 }
 
 func (s *shell) command(script string) *exec.Cmd {
@@ -167,7 +168,7 @@ func TestOwnRegistry(t *testing.T) {
 	if out := s.login(strings.TrimSpace(one(t, "own-login")), password); !strings.Contains(out, "Login Succeeded") {
 		t.Errorf("docker login: %s", out)
 	}
-	if out := s.login(strings.TrimSpace(one(t, "own-login")), "wrong"); !strings.Contains(out, "401 Unauthorized") {
+	if out := s.login(strings.TrimSpace(one(t, "own-login")), "wrong"); !strings.Contains(out, "unauthorized: The username or the password is wrong") {
 		t.Errorf("docker login with a wrong password: %s", out)
 	}
 }
@@ -272,24 +273,31 @@ func TestConfigCheckCommand(t *testing.T) {
 	}
 }
 
-// The README's tour of the compose stack.
+// The README's use of the compose stack, and the tour of docs/compose.md: the
+// blocks of each page in their order, on one stack.
 func TestCompose(t *testing.T) {
-	testbed.HoldPorts(t, 5000, 5001)
 	stack := testbed.NewStack(t)
 	s := newShell(t, stack.Dir)
 	s.env = append(s.env, "DOCKER_CONFIG="+stack.Config(), "COMPOSE_PROJECT_NAME="+stack.Project)
-	for _, b := range named(t, "compose") {
-		s.run(b.text)
-	}
-	s.run("docker rmi -f localhost:5000/team/hello:1 && docker pull -q localhost:5000/team/hello:1")
-	out := s.fail(1, one(t, "compose-denied"))
-	for _, want := range []string{"denied", "release/hello", "corp/alice", "decision"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("the refused push does not say %q:\n%s", want, out)
+	t.Cleanup(func() {
+		for _, image := range []string{"team/hello", "release/hello", "team/app"} {
+			_, _ = stack.Run("rmi", "--force", "localhost:5000/"+image+":1")
 		}
-	}
-	s.run("docker rmi -f localhost:5000/team/hello:1 localhost:5000/release/hello:1")
-	for _, b := range named(t, "compose-down") {
-		s.run(b.text)
+	})
+	for _, page := range []string{"README.md", "docs/compose.md"} {
+		all, _ := blocks(t, filepath.Join(testbed.Root(t), page))
+		for _, b := range all {
+			switch b.run {
+			case "compose", "compose-tour", "compose-down":
+				s.run(b.text)
+			case "compose-denied":
+				out := s.fail(1, b.text)
+				for _, want := range []string{"denied: No rule of the policy grants", "Ask a registry admin and quote decision"} {
+					if !strings.Contains(out, want) {
+						t.Errorf("%s:%d: the refused push does not say %q:\n%s", b.file, b.line, want, out)
+					}
+				}
+			}
+		}
 	}
 }

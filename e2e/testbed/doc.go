@@ -4,7 +4,7 @@
 //
 // # Programs
 //
-// [Tool] finds a program in $DRAWBRIDGE_TOOLS, in .tools/bin, which `make tools`
+// [Tool] finds a program in $E2E_TOOLS, in .tools/bin, which `make tools`
 // fills, or in PATH. A program that is missing fails the test and names the
 // command that installs it.
 //

@@ -13,6 +13,15 @@ import (
 // portsPatience is how long a test waits for another that holds the fixed ports.
 const portsPatience = 20 * time.Minute
 
+// HoldPorts keeps the fixed ports of loopback for one test until it ends, and
+// fails it when a program outside the tests holds one of them. [NewStack] and the
+// like do that themselves.
+func HoldPorts(t testing.TB, ports ...int) {
+	t.Helper()
+	lockPorts(t)
+	requireFree(t, ports...)
+}
+
 // lockPorts makes the test the only one that uses the fixed ports of loopback,
 // until it ends: the shipped docker-compose.yml names 5000 and 5001, and so do
 // the classic set-ups that are tested with it. A lock in .tools makes tests of

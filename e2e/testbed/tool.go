@@ -11,10 +11,10 @@ import (
 
 // ToolsEnv names the folder of the programs that `make tools` builds, when it is
 // not .tools/bin of the repository.
-const ToolsEnv = "DRAWBRIDGE_TOOLS"
+const ToolsEnv = "E2E_TOOLS"
 
 // Tool returns the path of a program the tests run: from the folder that
-// $DRAWBRIDGE_TOOLS names or else .tools/bin of the repository, where
+// $E2E_TOOLS names or else .tools/bin of the repository, where
 // `make tools` builds what Go can build, and then from PATH. A missing program
 // fails the test with the command that installs it: a test that is skipped for
 // want of a program proves nothing.
