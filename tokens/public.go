@@ -30,16 +30,24 @@ func (k *Keys) StaticCert(service string) []byte {
 	return nil
 }
 
+// TrustFileName returns the name, inside the key directory, of the public file
+// that a registry of that service and token form is to trust. It says where the
+// file will be, whether or not it was made yet.
+func TrustFileName(service, form string, alg Algorithm) string {
+	if form == FormKID {
+		return staticStem(service, alg) + ".crt"
+	}
+	return caExportName
+}
+
 // TrustFile returns the path of the public file that the service's registry is
 // to trust: signing-ca.pem, or the certificate of its static key. It is empty
 // for an unknown service.
 func (k *Keys) TrustFile(service string) string {
-	s := k.state.Load()
-	switch {
-	case s.statics[service] != nil:
-		return filepath.Join(k.opts.Dir, staticStem(service, k.opts.Algorithm)+".crt")
-	case s.signers[service] != nil:
-		return filepath.Join(k.opts.Dir, caExportName)
+	for _, r := range k.opts.Registries {
+		if r.Service == service {
+			return filepath.Join(k.opts.Dir, TrustFileName(service, r.Form, k.opts.Algorithm))
+		}
 	}
 	return ""
 }

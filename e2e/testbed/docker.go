@@ -59,6 +59,9 @@ func withoutEngine(t testing.TB, why string) {
 	t.Skip(why)
 }
 
+// Config returns the configuration folder, for a script that runs docker itself.
+func (d *Docker) Config() string { return d.config }
+
 // Run runs `docker args...` and returns what it printed on both streams.
 func (d *Docker) Run(args ...string) (string, error) { return d.run("", nil, args) }
 
