@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"drawbridge/audit"
 	"drawbridge/e2e/testbed"
 )
 
@@ -91,13 +92,13 @@ func (m matrix) must(what, out string, err error) {
 	}
 }
 
-// refused fails the test unless the command ended with an exit code of its own
-// and printed the text.
+// refused fails the test unless the command ended with exit code 1 and printed
+// the text.
 func (m matrix) refused(what, text, out string, err error) {
 	m.t.Helper()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() <= 0 {
-		m.t.Errorf("%s: %v, want an exit code\n%s", what, err, out)
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		m.t.Errorf("%s: %v, want exit code 1\n%s", what, err, out)
 		return
 	}
 	contains(m.t, what, out, text)
@@ -238,8 +239,25 @@ func (m matrix) refusals() {
 		r := registryFor(m.t, m.s, m.version, service, m.https)
 		out, err := m.person(r, "alice").push(host(r)+"/release/app:v1", "not for alice")
 		m.refused("push without the right, "+service, text, out, err)
+		if text == reason {
+			m.quoted(out)
+		}
 		if strings.Contains(r.Log(), "PUT /v2/release") {
 			m.t.Errorf("%s: a refused push uploaded something:\n%s", service, r.Log())
 		}
+	}
+}
+
+// quoted looks up the decision that a refused person would quote to an admin.
+func (m matrix) quoted(out string) {
+	m.t.Helper()
+	id := regexp.MustCompile(reason + ` ([^. ]+)\.`).FindStringSubmatch(out)
+	if id == nil {
+		m.t.Errorf("no decision to quote in:\n%s", out)
+		return
+	}
+	e := m.s.AwaitAudit("decision "+id[1], func(e audit.Event) bool { return e.DecisionID == id[1] })
+	if e.Action != audit.TokenDenied || e.User != "corp/alice" || !strings.HasPrefix(strings.Join(e.Requested, " "), "repository:release/app:") {
+		m.t.Errorf("the audit log has of decision %s: %+v", id[1], e)
 	}
 }
