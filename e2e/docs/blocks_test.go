@@ -49,7 +49,7 @@ func blocks(t *testing.T, page string) (found []block, faults []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	marker := regexp.MustCompile(`^<!-- run: ([a-z-]+) -->$`)
 	command := regexp.MustCompile(`^ {4,}(drawbridge|docker|make|curl|openssl|podman) `)
 	var in *block

@@ -130,7 +130,7 @@ func answers(t *testing.T, url string) {
 	defer client.CloseIdleConnections()
 	for range 600 {
 		if resp, err := client.Get(url); err == nil {
-			resp.Body.Close()
+			_ = resp.Body.Close()
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -280,7 +280,7 @@ func TestCompose(t *testing.T) {
 	s := newShell(t, stack.Dir)
 	s.env = append(s.env, "DOCKER_CONFIG="+stack.Config(), "COMPOSE_PROJECT_NAME="+stack.Project)
 	t.Cleanup(func() {
-		for _, image := range []string{"team/hello", "release/hello", "team/app"} {
+		for _, image := range []string{"team/hello", "other/hello", "team/app"} {
 			_, _ = stack.Run("rmi", "--force", "localhost:5000/"+image+":1")
 		}
 	})
