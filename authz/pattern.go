@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"drawbridge/identity"
 )
 
 // segmentKind tells apart what one segment of a pattern can be.
@@ -141,7 +143,7 @@ func (s *segment) match(text string, position int, vars *query) bool {
 	case literalSegment:
 		return s.text == text
 	case globSegment:
-		return globMatch(s.text, text)
+		return identity.MatchGlob(s.text, text)
 	case userSegment:
 		return vars.isUser(text)
 	case groupSegment:
@@ -150,30 +152,4 @@ func (s *segment) match(text string, position int, vars *query) bool {
 		return true
 	}
 	return false
-}
-
-// globMatch matches one segment with the classic two-pointer walk, which has no
-// exponential case: at most len(pattern) * len(text) steps.
-func globMatch(pattern, text string) bool {
-	p, i := 0, 0
-	star, mark := -1, 0
-	for i < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && pattern[p] == text[i]:
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }

@@ -37,12 +37,14 @@ func (p UsernamePattern) Any() bool { return strings.Trim(p.text, "*") == "" }
 
 // Match reports whether the username is one the pattern wants.
 func (p UsernamePattern) Match(username string) bool {
-	return p.Any() || globMatch(p.text, strings.ToLower(username))
+	return p.Any() || MatchGlob(p.text, strings.ToLower(username))
 }
 
-// globMatch matches in linear passes: the classic two-pointer walk, which has no
-// exponential case whatever the username.
-func globMatch(pattern, s string) bool {
+// MatchGlob reports whether the text fits the pattern, in which a `*` stands for
+// any run of bytes, also none, and everything else for itself. It is the classic
+// two-pointer walk, which has no exponential case: it takes at most
+// len(pattern) * len(s) steps.
+func MatchGlob(pattern, s string) bool {
 	p, i := 0, 0
 	star, mark := -1, 0
 	for i < len(s) {
@@ -74,9 +76,9 @@ func (p UsernamePattern) Disjoint(q UsernamePattern) bool {
 	qPrefix, qSuffix, qGlob := ends(q.text)
 	switch {
 	case !pGlob:
-		return !globMatch(q.text, p.text)
+		return !MatchGlob(q.text, p.text)
 	case !qGlob:
-		return !globMatch(p.text, q.text)
+		return !MatchGlob(p.text, q.text)
 	}
 	samePrefix := strings.HasPrefix(pPrefix, qPrefix) || strings.HasPrefix(qPrefix, pPrefix)
 	sameSuffix := strings.HasSuffix(pSuffix, qSuffix) || strings.HasSuffix(qSuffix, pSuffix)
