@@ -58,8 +58,8 @@ e2e-binary: tools ## build the race-detecting binary that the end-to-end tests s
 	go build -race -trimpath -ldflags '-X main.version=$(VERSION)' -o $(TOOLS)/drawbridge-e2e ./cmd/drawbridge
 
 .PHONY: bench
-bench: ## run the micro benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: tools ## measure the server and its parts, and write bench/RESULTS.md (5 minutes)
+	cd e2e && go test -count=1 -timeout 20m -run TestFigures ./bench -args -write ../../bench/RESULTS.md
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)

@@ -2,7 +2,7 @@
 // of cmd/drawbridge in a process of its own, asked for tokens over loopback.
 // RESULTS.md has the figures of the last run; this makes them again:
 //
-//	cd e2e && go test -count=1 -timeout 20m -run TestFigures ./bench -args -write ../../bench/RESULTS.md
+//	make bench
 //
 // The run itself is a test in e2e/bench, because it starts a real slapd and a
 // real Redis with package testbed of the end-to-end tests. Without -args -write

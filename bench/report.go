@@ -42,7 +42,7 @@ func (r *Report) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Figures
 
-Made by `+"`cd e2e && go test -count=1 -timeout 20m -run TestFigures ./bench -args -write ../../bench/RESULTS.md`"+`.
+Made by `+"`make bench`"+`.
 The documentation of package bench (bench/doc.go) says how each is measured.
 
 The machine: %s. Client, server, slapd and Redis share it, all on
