@@ -111,24 +111,29 @@ func (r *reloads) add(what string, reload func() error) {
 	r.files = append(r.files, reloadable{what, reload})
 }
 
-// policy registers the policy document, which is loaded already.
+// policy registers the policy document, which is in force already.
 func (r *reloads) policy(source *policySource, b *bridge.Bridge) {
-	r.loaded.SetToCurrentTime()
+	inForce := func(action audit.Action, outcome audit.Outcome) {
+		r.events.Record(audit.Event{
+			Time: time.Now().UTC(), Action: action, Outcome: outcome, PolicyRevision: b.Policy().ID,
+		})
+	}
+	loaded := func() {
+		r.loaded.SetToCurrentTime()
+		inForce(audit.PolicyLoaded, audit.Success)
+	}
+	loaded()
 	r.add("policy", func() error {
 		revision, err := source.load()
-		e := audit.Event{Time: time.Now().UTC(), Action: audit.PolicyLoaded, Outcome: audit.Success, PolicyRevision: revision.ID}
 		if err != nil {
 			r.failures.Inc()
-			e.Action, e.Outcome, e.PolicyRevision = audit.PolicyRejected, audit.Failure, b.Policy().ID
-			r.events.Record(e)
+			inForce(audit.PolicyRejected, audit.Failure)
 			return fmt.Errorf("the policy in force stays %s: %w", b.Policy().ID, err)
 		}
-		if revision.ID == b.Policy().ID {
-			return nil
+		if revision.ID != b.Policy().ID {
+			b.SetPolicy(revision)
+			loaded()
 		}
-		b.SetPolicy(revision)
-		r.loaded.SetToCurrentTime()
-		r.events.Record(e)
 		return nil
 	})
 }

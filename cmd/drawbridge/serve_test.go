@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -249,10 +250,19 @@ func TestServeReloadsThePolicy(t *testing.T) {
 	}
 	r.waitMetric(t, "drawbridge_policy_reload_failures_total 1")
 	write("bindings: []\n")
-	r.stdout.wait(t, `"event.action":"policy_loaded"`)
+	r.stdout.wait(t, `(?s)"event.action":"policy_loaded".*"event.action":"policy_loaded"`) // the first at the start
 	if got := granted(); got != "" {
 		t.Errorf("after a reload %q is granted", got)
 	}
+}
+
+func TestServeReloadsOnSIGHUP(t *testing.T) {
+	r := startServe(t, seeded(t))
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	r.stderr.wait(t, `"msg":"reloaded","what":"policy"`)
+	r.stderr.wait(t, `"msg":"reloaded","what":"htpasswd file"`)
 }
 
 // What was verified under the old htpasswd file is worth nothing under the new
