@@ -47,7 +47,12 @@ names a document to be used without a configuration.
   drawbridge access explain corp/alice pull,push payments/api --group payments-dev --policy policy.yaml
 
 Exit code 0: everything asked is allowed; 1: something is not; 2: could not tell.`,
-		Args: cobra.ExactArgs(3),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 3 {
+				return fmt.Errorf("give WHO, ACTIONS and REPOSITORY, as in: drawbridge access explain corp/alice push payments/api")
+			}
+			return nil
+		},
 	}
 	cmd.Flags().StringArrayVar(&flags.groups, "group", nil, "a group the person is in, instead of asking the connector (repeatable)")
 	cmd.Flags().StringVar(&flags.registry, "registry", "", "service of the registry (default: the first one configured)")

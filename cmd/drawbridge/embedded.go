@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -43,29 +44,33 @@ bindings: []
 )
 
 // prepareEmbedded makes what a first start finds missing: the policy document in
-// the data directory and, without a configuration file, the admin account. It
-// returns what to tell the operator once, empty when the account was there.
-func prepareEmbedded(cfg *configs.Config) (banner string, err error) {
+// the data directory and, without a configuration file, the admin account, whose
+// password it tells the operator at once and once.
+func prepareEmbedded(cfg *configs.Config, stderr io.Writer) error {
 	if err := os.MkdirAll(cfg.DataDir, dataDirMode); err != nil {
-		return "", fmt.Errorf("data_dir: make %s: %w", cfg.DataDir, err)
+		return fmt.Errorf("data_dir: make %s: %w", cfg.DataDir, err)
 	}
 	if cfg.Policy.File == "" {
 		if err := writeNew(filepath.Join(cfg.DataDir, "policy.yaml"), defaultPolicy(cfg)); err != nil {
-			return "", fmt.Errorf("write the first policy document: %w", err)
+			return fmt.Errorf("write the first policy document: %w", err)
 		}
 	}
 	if !cfg.Embedded {
-		return "", nil
+		return nil
+	}
+	settings, err := registrySettings(cfg, cfg.Registries[0], "")
+	if err != nil {
+		return err
 	}
 	file := cfg.Connectors[0].HTPasswd.File
 	password, err := htpasswd.CreateAdmin(file, adminUser, rand.Reader)
 	if errors.Is(err, fs.ErrExist) {
-		return "", nil
+		return nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("make the admin account in %s: %w", file, err)
+		return fmt.Errorf("make the admin account in %s: %w", file, err)
 	}
-	return fmt.Sprintf(`
+	_, err = fmt.Fprintf(stderr, `
 Drawbridge runs at %s with its embedded default.
 
   user      %s
@@ -74,7 +79,9 @@ Drawbridge runs at %s with its embedded default.
 The password is shown this once; %s keeps its hash.
 Put these settings into the registry's config.yml and restart the registry:
 
-`, cfg.Server.ExternalURL, adminUser, password, file), nil
+%s
+`, cfg.Server.ExternalURL, adminUser, password, file, settings)
+	return err
 }
 
 func defaultPolicy(cfg *configs.Config) string {

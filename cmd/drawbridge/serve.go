@@ -46,13 +46,23 @@ its password once, together with the settings to paste into a registry.`,
 }
 
 // serve runs the server until ctx ends.
-func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) (err error) {
 	log := newLogger(cfg.Log, stderr)
 	for _, setting := range notYetInForce(cfg) {
 		log.Warn("this setting is accepted but not in force in this version", "setting", setting)
 	}
-	banner, err := prepareEmbedded(cfg)
+	// The addresses first: a start that fails on them must not have made an
+	// account whose password nobody was told.
+	main, telemetry, err := listen(ctx, cfg)
 	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil { // else they are closed by now
+			_, _ = main.Close(), telemetry.Close()
+		}
+	}()
+	if err := prepareEmbedded(cfg, stderr); err != nil {
 		return err
 	}
 	// Watched from before they are read, so that no change falls in between.
@@ -66,22 +76,18 @@ func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
-	main, err := server.Listen(ctx, "server.addr", cfg.Server.Addr)
-	if err != nil {
-		return err
-	}
-	telemetry, err := server.Listen(ctx, "server.telemetry_addr", cfg.Server.TelemetryAddr)
-	if err != nil {
-		return errors.Join(err, main.Close())
-	}
-	if banner != "" {
-		settings, err := registrySettings(cfg, cfg.Registries[0], "")
-		if err != nil {
-			return err
-		}
-		_, _ = fmt.Fprint(stderr, banner, settings, "\n")
-	}
 	return a.run(ctx, watcher, main, telemetry, tlsConfig)
+}
+
+// listen opens both listeners, or neither.
+func listen(ctx context.Context, cfg *configs.Config) (main, telemetry net.Listener, err error) {
+	if main, err = server.Listen(ctx, "server.addr", cfg.Server.Addr); err != nil {
+		return nil, nil, err
+	}
+	if telemetry, err = server.Listen(ctx, "server.telemetry_addr", cfg.Server.TelemetryAddr); err != nil {
+		return nil, nil, errors.Join(err, main.Close())
+	}
+	return main, telemetry, nil
 }
 
 // run serves both listeners and the background work until ctx ends or one fails.

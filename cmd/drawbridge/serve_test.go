@@ -8,7 +8,9 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -351,6 +353,9 @@ func TestServeSaysWhatKeepsItFromStarting(t *testing.T) {
 	err = run(t.Context(), []string{"serve"}, nil, io.Discard, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "server.addr") {
 		t.Errorf("the port is taken: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data", "htpasswd")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a start that failed has made an account whose password nobody was told: %v", err)
 	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
