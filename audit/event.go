@@ -39,6 +39,8 @@ type Event struct {
 	Groups    []string `json:"group.name,omitempty"`
 	Method    string   `json:"drawbridge.method,omitempty"`
 	Connector string   `json:"drawbridge.connector,omitempty"`
+	// Stale says that the connector is down and vouched for the caller before.
+	Stale bool `json:"drawbridge.stale,omitempty"`
 
 	SourceIP  string `json:"source.ip,omitempty"`
 	UserAgent string `json:"user_agent.original,omitempty"`

@@ -76,12 +76,12 @@ func (b *Bridge) Token(ctx context.Context, req Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	id, err := b.identify(ctx, registry, req)
+	who, err := b.identify(ctx, registry, req)
 	if err != nil {
 		return Answer{}, err
 	}
-	d := b.authorize(registry, id, req.Scopes)
-	if d.nothing() && registry.Explain && id.Kind != identity.Anonymous {
+	d := b.authorize(registry, who, req.Scopes)
+	if d.nothing() && registry.Explain && who.Kind != identity.Anonymous {
 		b.audit(req, d, audit.TokenDenied, audit.Failure)
 		return Answer{}, d.refusal()
 	}
@@ -96,7 +96,7 @@ func (b *Bridge) Token(ctx context.Context, req Request) (Answer, error) {
 	}
 	b.audit(req, d, action, outcome)
 	b.opts.Metrics.tokenIssued()
-	return Answer{Token: token, TTL: b.opts.AccessTTL, Scope: d.scope()}, nil
+	return Answer{Token: token, TTL: b.ttl(d), Scope: d.scope()}, nil
 }
 
 // registry finds the entry for the service that asks. A request without a
@@ -115,30 +115,48 @@ func (b *Bridge) registry(service string) (Registry, error) {
 	}
 }
 
+// caller is who asks, and whether that is known from before an outage.
+type caller struct {
+	identity.Identity
+	stale bool
+}
+
 // identify asks the connectors. The client learns whether to fix the password or
 // to try again later, and no more.
-func (b *Bridge) identify(ctx context.Context, registry Registry, req Request) (identity.Identity, error) {
+func (b *Bridge) identify(ctx context.Context, registry Registry, req Request) (caller, error) {
 	if !req.RefreshToken.Empty() {
 		b.auditLogin(req, registry, connectors.Verdict{Outcome: connectors.Denied(connectors.UnknownToken)})
-		return identity.Identity{}, &identity.Error{
+		return caller{}, &identity.Error{
 			Kind: identity.Unauthenticated, Message: "The identity token is not valid here; log in again with your password.",
 		}
 	}
 	if req.Credential.Username == "" && req.Credential.Password.Empty() {
-		return identity.Identity{}, nil
+		return caller{}, nil
 	}
-	verdict := b.opts.Connectors.Authenticate(ctx, req.Credential)
+	cred := req.Credential
+	cred.Address = req.SourceIP
+	verdict := b.opts.Connectors.Authenticate(ctx, cred)
 	b.auditLogin(req, registry, verdict)
 	b.opts.Metrics.attempt(verdict)
+	if verdict.Kind() == connectors.KindGranted {
+		who := caller{verdict.Identity(), verdict.Stale}
+		who.Method = identity.MethodPassword
+		return who, nil
+	}
+	return caller{}, b.refusal(ctx, req, verdict)
+}
+
+// refusal is what a client reads whom no connector vouches for.
+func (b *Bridge) refusal(ctx context.Context, req Request, verdict connectors.Verdict) *identity.Error {
 	switch verdict.Kind() {
-	case connectors.KindGranted:
-		id := verdict.Identity()
-		id.Method = identity.MethodPassword
-		return id, nil
 	case connectors.KindDenied, connectors.KindNotMine:
-		return identity.Identity{}, &identity.Error{
-			Kind: identity.Unauthenticated, Message: b.refused(verdict.Reason()),
+		if verdict.RetryAfter > 0 {
+			return &identity.Error{
+				Kind: identity.RateLimited, RetryAfter: verdict.RetryAfter,
+				Message: "Too many wrong passwords for this user from this address. Check the password and try again in a minute.",
+			}
 		}
+		return &identity.Error{Kind: identity.Unauthenticated, Message: refused(verdict.Reason())}
 	case connectors.KindMisconfigured:
 		b.opts.Log.ErrorContext(ctx, "a connector is misconfigured: nobody can log in through it until this is fixed",
 			"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause())
@@ -146,7 +164,7 @@ func (b *Bridge) identify(ctx context.Context, registry Registry, req Request) (
 		b.opts.Log.WarnContext(ctx, "a connector is unavailable",
 			"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause())
 	}
-	return identity.Identity{}, &identity.Error{
+	return &identity.Error{
 		Kind:       identity.Unavailable,
 		Message:    "Logins cannot be checked at the moment; your password was not refused. Try again in a few seconds.",
 		RetryAfter: retryAfter, Err: verdict.Cause(),
@@ -159,7 +177,7 @@ const retryAfter = 5 * time.Second
 // refused is one sentence for all refusals, so that it does not tell which
 // usernames exist or which passwords were right; except for what no password of
 // a directory is involved in.
-func (b *Bridge) refused(reason connectors.Reason) string {
+func refused(reason connectors.Reason) string {
 	switch reason {
 	case connectors.BadUsername:
 		return "The username is empty, too long or not valid text."
@@ -172,8 +190,8 @@ func (b *Bridge) refused(reason connectors.Reason) string {
 
 func (b *Bridge) mint(d decision) (string, error) {
 	token, err := b.opts.Tokens.Mint(d.registry.Service, tokens.Claims{
-		Issuer: d.registry.Issuer, Audience: d.registry.Service, Subject: d.id.String(),
-		ID: d.decisionID, IssuedAt: d.at, TTL: b.opts.AccessTTL, Access: d.access(),
+		Issuer: d.registry.Issuer, Audience: d.registry.Service, Subject: d.caller.String(),
+		ID: d.decisionID, IssuedAt: d.at, TTL: b.ttl(d), Access: d.access(),
 	})
 	if err != nil {
 		var classified *identity.Error
@@ -185,15 +203,26 @@ func (b *Bridge) mint(d decision) (string, error) {
 	return token, nil
 }
 
+// staleTTL is the life of a token for somebody who is known from before an outage:
+// the shortest that clients accept, so that the directory's word counts soon.
+const staleTTL = time.Minute
+
+func (b *Bridge) ttl(d decision) time.Duration {
+	if d.caller.stale {
+		return min(b.opts.AccessTTL, staleTTL)
+	}
+	return b.opts.AccessTTL
+}
+
 // authorize evaluates every scope against one revision of the policy.
-func (b *Bridge) authorize(registry Registry, id identity.Identity, scopes []authz.Scope) decision {
+func (b *Bridge) authorize(registry Registry, who caller, scopes []authz.Scope) decision {
 	start := b.opts.Clock()
 	revision := b.revision.Load()
 	d := decision{
-		registry: registry, id: id, revision: revision, at: start, decisionID: b.opts.NewID(),
+		registry: registry, caller: who, revision: revision, at: start, decisionID: b.opts.NewID(),
 		scopes: scopes, granted: make([]authz.Actions, len(scopes)),
 	}
-	subject := revision.Policy.Subject(id)
+	subject := revision.Policy.Subject(who.Identity)
 	for i, scope := range scopes {
 		d.granted[i] = revision.Policy.Decide(&subject, registry.Service, scope, start)
 	}

@@ -242,6 +242,32 @@ func TestOutcomesBecomeErrors(t *testing.T) {
 	}
 }
 
+// Somebody who is known from before an outage gets a short token, and the audit
+// log says so.
+func TestStaleCallersGetAShortToken(t *testing.T) {
+	verdict := alice()
+	verdict.Stale = true
+	w := &world{verdict: verdict}
+	answer, err := newBridge(t, w).Token(t.Context(), request("plain", "repository:apps/api:pull"))
+	if err != nil || answer.TTL != time.Minute || w.minted[0].TTL != time.Minute {
+		t.Errorf("got %+v, %v", answer, err)
+	}
+	if len(w.events) != 2 || !w.events[0].Stale || !w.events[1].Stale {
+		t.Errorf("events %+v", w.events)
+	}
+}
+
+func TestTooManyFailuresIsARateLimit(t *testing.T) {
+	w := &world{verdict: connectors.Verdict{Outcome: connectors.Denied(connectors.TooManyFailures), RetryAfter: 30 * time.Second}}
+	_, err := newBridge(t, w).Token(t.Context(), request("plain"))
+	if e := identity.AsError(err); e.Kind != identity.RateLimited || e.RetryAfter != 30*time.Second {
+		t.Errorf("got %v", err)
+	}
+	if w.events[0].Reason != "too_many_failures" {
+		t.Errorf("events %+v", w.events)
+	}
+}
+
 // The refusals of an unknown user, a wrong password and a locked account are the
 // same bytes, or the answer would tell which usernames exist.
 func TestRefusalsReadTheSame(t *testing.T) {

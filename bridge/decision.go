@@ -14,7 +14,7 @@ import (
 // decision is what the policy says of one request.
 type decision struct {
 	registry   Registry
-	id         identity.Identity
+	caller     caller
 	revision   *Revision
 	at         time.Time
 	decisionID string
@@ -61,7 +61,7 @@ func (d decision) grantedScopes() []string {
 // refusal is what a caller who is granted nothing reads: what is missing, and
 // the ID under which an admin finds the reason.
 func (d decision) refusal() *identity.Error {
-	subject := d.revision.Policy.Subject(d.id)
+	subject := d.revision.Policy.Subject(d.caller.Identity)
 	var sentences []string
 	for _, scope := range d.scopes {
 		const most = 3 // a terminal is not a report
@@ -89,8 +89,8 @@ func (b *Bridge) audit(req Request, d decision, action audit.Action, outcome aud
 	if d.nothing() {
 		e.Reason = "no_grant"
 	}
-	e.User, e.Groups, e.Method = d.id.String(), d.id.Groups, string(d.id.Method)
-	e.Connector = d.id.Connector
+	e.User, e.Groups, e.Method = d.caller.String(), d.caller.Groups, string(d.caller.Method)
+	e.Connector, e.Stale = d.caller.Connector, d.caller.stale
 	e.DecisionID, e.PolicyRevision = d.decisionID, d.revision.ID
 	e.Requested, e.Granted = requested, d.grantedScopes()
 	b.opts.Audit.Record(e)
@@ -109,7 +109,7 @@ func (b *Bridge) auditLogin(req Request, registry Registry, verdict connectors.V
 	e.Outcome, e.Reason = audit.Failure, string(verdict.Reason())
 	switch verdict.Kind() {
 	case connectors.KindGranted:
-		e.Outcome, e.User = audit.Success, verdict.Identity().String()
+		e.Outcome, e.User, e.Stale = audit.Success, verdict.Identity().String(), verdict.Stale
 	case connectors.KindNotMine:
 		e.Reason = string(connectors.UnknownUser)
 	case connectors.KindUnavailable, connectors.KindMisconfigured:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,18 +16,25 @@ import (
 
 // mapCache is a cache whose content a test can read and which can be broken.
 type mapCache struct {
+	mu     sync.Mutex
 	values map[string][]byte
+	ttls   []time.Duration // of each Set
 	err    error
 }
 
 func (m *mapCache) Get(_ context.Context, key string) ([]byte, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	v, ok := m.values[key]
 	return v, ok, m.err
 }
 
-func (m *mapCache) Set(_ context.Context, key string, value []byte, _ time.Duration) error {
+func (m *mapCache) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.err == nil {
 		m.values[key] = value
+		m.ttls = append(m.ttls, ttl)
 	}
 	return m.err
 }
@@ -41,13 +49,17 @@ type versioned struct {
 
 func (v *versioned) Generation() string { return v.generation }
 
+// start is the moment at which all tests begin.
+var start = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+
 func cached(c connectors.Connector, store *mapCache) *connectors.CachedChain {
 	return connectors.Cached(connectors.NewChain(connectors.Link{Connector: c}), options(store))
 }
 
 func options(c *mapCache) connectors.CachedOptions {
 	return connectors.CachedOptions{
-		Cache: c, TTL: time.Minute, Secret: []byte("0123456789abcdef"), Log: slog.New(slog.DiscardHandler),
+		Cache: c, TTL: time.Minute, Secret: []byte("0123456789abcdef"),
+		Clock: func() time.Time { return start }, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -78,18 +90,29 @@ func TestCachedAsksTheBackendOncePerCredential(t *testing.T) {
 	}
 }
 
-func TestCachedRemembersOnlyGrants(t *testing.T) {
-	for _, outcome := range []connectors.Outcome{
-		connectors.NotMine(), connectors.Denied(connectors.WrongPassword),
-		connectors.Unavailable(errors.New("down")), connectors.Misconfigured(errors.New("bad")),
+func TestCachedRemembersAnswersAndNotOutages(t *testing.T) {
+	for _, tt := range []struct {
+		outcome connectors.Outcome
+		asked   int
+	}{
+		{connectors.NotMine(), 1},
+		{connectors.Denied(connectors.WrongPassword), 1},
+		{connectors.Denied(connectors.AccountLocked), 1},
+		{connectors.Unavailable(errors.New("down")), 2},
+		{connectors.Misconfigured(errors.New("bad")), 2},
 	} {
-		backend := &scripted{name: "corp", outcome: outcome}
+		backend := &scripted{name: "corp", outcome: tt.outcome}
 		store := &mapCache{values: map[string][]byte{}}
 		c := cached(backend, store)
 		c.Authenticate(t.Context(), credential("alice", "x"))
-		c.Authenticate(t.Context(), credential("alice", "x"))
-		if backend.asked != 2 || len(store.values) != 0 {
-			t.Errorf("%s: asked %d times, %d values kept", outcome, backend.asked, len(store.values))
+		got := c.Authenticate(t.Context(), credential("alice", "x"))
+		if backend.asked != tt.asked || got.Kind() != tt.outcome.Kind() || got.Reason() != tt.outcome.Reason() {
+			t.Errorf("%s: asked %d times, then %s", tt.outcome, backend.asked, got.Outcome)
+		}
+		for _, ttl := range store.ttls {
+			if ttl > 30*time.Second {
+				t.Errorf("%s is remembered for %s", tt.outcome, ttl)
+			}
 		}
 	}
 }

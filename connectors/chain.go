@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"drawbridge/identity"
@@ -34,6 +35,11 @@ type Verdict struct {
 	// Skipped are the connectors that were down and passed over because their
 	// configuration says so. Each use is worth an audit event.
 	Skipped []string
+	// Stale says that the connector is unavailable and vouched for the same
+	// credential a while ago.
+	Stale bool
+	// RetryAfter is how long to wait after too many failures; zero otherwise.
+	RetryAfter time.Duration
 }
 
 // Authenticate asks the connectors in order until one answers anything but

@@ -54,6 +54,7 @@ const (
 	LoginRestricted   Reason = "login_restricted"
 	InteractionNeeded Reason = "interaction_required" // a second factor: use browser sign-in
 	UnknownToken      Reason = "unknown_token"        // a refresh token we did not issue, or no longer honour
+	TooManyFailures   Reason = "too_many_failures"    // wrong passwords for this username from this address
 	BadUsername       Reason = "bad_username"         // empty, too long, NUL or not UTF-8
 	BadPassword       Reason = "bad_password"         // empty, too long or NUL
 )

@@ -9,6 +9,8 @@ type Credential struct {
 	Username string
 	// Password is what came with it.
 	Password Secret
+	// Address is where the caller is, for limits; empty when unknown.
+	Address string
 }
 
 const redacted = "[redacted]"

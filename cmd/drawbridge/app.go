@@ -27,6 +27,10 @@ import (
 // private below it has mode 0600 of its own.
 const dataDirMode = 0o755
 
+// localTTL is how long an answer of Redis is good without asking it again: long
+// enough for a job that starts on many machines at once, short beside lookup_ttl.
+const localTTL = 5 * time.Second
+
 // app is a configured server, not yet listening.
 type app struct {
 	cfg     *configs.Config
@@ -143,9 +147,13 @@ func (a *app) openConnectors() (*connectors.CachedChain, error) {
 	}
 	people := cache.Cache(backend)
 	if !a.cfg.Cache.RedisURL.Empty() { // others can read and write it
-		if people, err = cache.Sealed(backend, secret, time.Now); err != nil {
+		sealed, err := cache.Sealed(backend, secret, time.Now)
+		if err != nil {
 			return nil, err
 		}
+		local := cache.NewMemory(0, nil)
+		a.closers = append(a.closers, local.Close)
+		people = cache.Tiered(local, sealed, localTTL)
 	}
 	links := make([]connectors.Link, 0, len(a.cfg.Connectors))
 	for _, cfg := range a.cfg.Connectors {
@@ -156,7 +164,9 @@ func (a *app) openConnectors() (*connectors.CachedChain, error) {
 		links = append(links, link)
 	}
 	return connectors.Cached(connectors.NewChain(links...), connectors.CachedOptions{
-		Cache: people, TTL: a.cfg.Cache.CredTTL, Secret: secret, Generation: generation(a.cfg.Connectors), Log: a.log,
+		Cache: people, TTL: a.cfg.Cache.CredTTL, Grace: grace(a.cfg.Connectors),
+		FailuresPerMinute: a.cfg.Limits.LoginFailuresPerMinute,
+		Secret:            secret, Generation: generation(a.cfg.Connectors), Clock: time.Now, Log: a.log,
 	}), nil
 }
 

@@ -57,6 +57,15 @@ func (a *app) openBackend(cfg configs.Connector, people cache.Cache) (connectors
 	return nil, fmt.Errorf("unknown type %q", cfg.Type)
 }
 
+// grace returns each connector's grace by its name.
+func grace(cfgs []configs.Connector) func(string) time.Duration {
+	by := make(map[string]time.Duration, len(cfgs))
+	for _, c := range cfgs {
+		by[c.Name] = c.Grace
+	}
+	return func(connector string) time.Duration { return by[connector] }
+}
+
 // generation stands for the connectors' settings, so that what was cached under
 // others is not found. Secrets print as redacted and so do not change it: a new
 // service password says nothing about people.

@@ -186,10 +186,8 @@ func notYetInForce(cfg *configs.Config) []string {
 			settings = append(settings, setting)
 		}
 	}
-	limits := configs.Default().Limits
 	add(len(cfg.Server.CORS.AllowedOrigins) > 0, "server.cors.allowed_origins")
 	add(!cfg.Store.URL.Empty(), "store.url")
-	add(cfg.Limits.RequestsPerSecond != limits.RequestsPerSecond, "limits.requests_per_second")
-	add(cfg.Limits.LoginFailuresPerMinute != limits.LoginFailuresPerMinute, "limits.login_failures_per_minute")
+	add(cfg.Limits.RequestsPerSecond != 0, "limits.requests_per_second")
 	return settings
 }
