@@ -1,6 +1,7 @@
 package connectors
 
 import (
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -34,9 +35,16 @@ func newFailures(limit int, clock func() time.Time) *failures {
 }
 
 // pairOf folds case, since directories do: else one name has as many budgets as
-// it has spellings.
+// it has spellings. Of an IPv6 address the network counts, since whoever has one
+// address has all 2^64 of them.
 func pairOf(cred identity.Credential) pair {
-	return pair{strings.ToLower(cred.Username), cred.Address}
+	address := cred.Address
+	if addr, err := netip.ParseAddr(address); err == nil && addr.Unmap().Is6() {
+		if network, err := addr.WithZone("").Prefix(64); err == nil {
+			address = network.String()
+		}
+	}
+	return pair{strings.ToLower(cred.Username), address}
 }
 
 // begin counts the attempt as if it had failed already, or returns how long the

@@ -210,6 +210,26 @@ func TestDifferentWrongPasswordsAreLimited(t *testing.T) {
 	}
 }
 
+// Whoever has an IPv6 network has no more attempts than whoever has one address.
+func TestTheLimitCountsIPv6Networks(t *testing.T) {
+	w := newWorld(func(o *connectors.CachedOptions) { o.FailuresPerMinute = 3 })
+	w.corp.outcome = connectors.Denied(connectors.WrongPassword)
+	try := func(address string, i int) connectors.Verdict {
+		cred := credential("alice", fmt.Sprint(address, i))
+		cred.Address = address
+		return w.chain.Authenticate(t.Context(), cred)
+	}
+	for i := range 10 {
+		try(fmt.Sprintf("2001:db8:1:1::%x", i), i)
+	}
+	if w.corp.asked != 3 {
+		t.Errorf("%d passwords of one network reached the backend", w.corp.asked)
+	}
+	if got := try("2001:db8:1:2::1", 0); got.Reason() != connectors.WrongPassword {
+		t.Errorf("another network: got %s", got.Outcome)
+	}
+}
+
 // Passwords that come at the same moment do not slip past the limit together.
 func TestTheLimitHoldsForWhatComesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
