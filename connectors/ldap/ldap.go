@@ -203,19 +203,25 @@ func (c *Connector) bindFresh(ctx context.Context, cred identity.Credential, tri
 // Lookup finds the person and the groups, without a password and never from the
 // cache, which it fills.
 func (c *Connector) Lookup(ctx context.Context, username string) connectors.Outcome {
+	_, out := c.lookUp(ctx, username)
+	return out
+}
+
+// lookUp is Lookup and the person it found, nil if it found none.
+func (c *Connector) lookUp(ctx context.Context, username string) (*person, connectors.Outcome) {
 	if !usernameOK(username) {
-		return connectors.Denied(connectors.BadUsername)
+		return nil, connectors.Denied(connectors.BadUsername)
 	}
 	if c.pool.isClosed() {
-		return connectors.Unavailable(errClosed)
+		return nil, connectors.Unavailable(errClosed)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.limits.login)
 	defer cancel()
 	p, err := c.lookup(ctx, username)
 	if err != nil {
-		return c.answer(ctx, err)
+		return nil, c.answer(ctx, err)
 	}
-	return connectors.Granted(p.identity(c.name, identity.MethodNone))
+	return p, connectors.Granted(p.identity(c.name, identity.MethodNone))
 }
 
 // answer turns an error into the outcome, and raises the alarm for one that no

@@ -22,6 +22,7 @@ type person struct {
 	Groups   []string `json:"groups,omitempty"`
 
 	memberOf []string
+	groupDNs []string // of all groups, for Describe
 }
 
 // identity returns who it is, for a caller who proved it by the method.
