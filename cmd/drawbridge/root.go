@@ -73,6 +73,7 @@ groups into roles and roles into what a token allows.
   drawbridge serve             runs at once, with no configuration
   drawbridge registry-config   prints what to paste into a registry
   drawbridge access explain    says why somebody may, or may not
+  drawbridge login-test        says which connector knows somebody, and what follows
 
 Exit codes: 0 yes or done, 1 no or problems found, 2 could not tell.`,
 		SilenceErrors: true, SilenceUsage: true,
@@ -82,7 +83,7 @@ Exit codes: 0 yes or done, 1 no or problems found, 2 could not tell.`,
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "configuration file (or DRAWBRIDGE_CONFIG); none: the embedded default")
-	root.AddCommand(newServe(), newConfig(), newPolicy(), newAccess(), newRegistryConfig(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newConfig(), newPolicy(), newAccess(), newLoginTest(), newRegistryConfig(), newHealth(), newVersion())
 	return root
 }
 
