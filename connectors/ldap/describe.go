@@ -16,7 +16,7 @@ func (c *Connector) Describe(ctx context.Context, username string) (connectors.O
 		return out, connectors.Description{}
 	}
 	d := connectors.Description{Entry: p.DN, GroupsFrom: c.groups.String(), GroupEntries: map[string][]string{}}
-	for _, dn := range p.groupDNs {
+	for _, dn := range p.allGroups {
 		name := dn
 		if !strings.EqualFold(c.groups.nameAttr, nameIsDN) {
 			name, _ = rdnValue(dn, c.groups.nameAttr) // else the name is the entry's alone

@@ -110,7 +110,7 @@ func (w *worker) groupsOf(ctx context.Context, p *person) ([]string, error) {
 		}
 		return nil, err
 	}
-	p.groupDNs = found.dns
+	p.allGroups = found.dns
 	return identity.NormalizeGroups(found.names), nil
 }
 

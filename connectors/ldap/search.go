@@ -21,8 +21,8 @@ type person struct {
 	Mail     string   `json:"mail,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
 
-	memberOf []string
-	groupDNs []string // of all groups, for Describe
+	memberOf  []string
+	allGroups []string // of all groups, for Describe
 }
 
 // identity returns who it is, for a caller who proved it by the method.

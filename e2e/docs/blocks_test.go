@@ -26,7 +26,7 @@ type block struct {
 func runners() []string {
 	return []string{
 		"check-example", "compose", "compose-denied", "compose-down", "compose-tour", "config-check", "demo", "drop-in",
-		"explain", "explain-policy", "htpasswd", "ldap", "oidc", "own-login", "own-registry", "own-serve",
+		"explain", "explain-policy", "htpasswd", "ldap", "login-test", "login-test-password", "oidc", "own-login", "own-registry", "own-serve",
 		"policy", "policy-check", "registry-config", "this-suite", "well-known",
 	}
 }

@@ -261,6 +261,29 @@ func TestConnectorExamples(t *testing.T) {
 	}
 }
 
+// docs/connectors.md: the page shows what login-test prints.
+func TestLoginTestCommands(t *testing.T) {
+	s := inRepository(t)
+	shown := s.run(one(t, "login-test"))
+	page, _ := blocks(t, filepath.Join(testbed.Root(t), "docs", "connectors.md"))
+	found := false
+	for _, b := range page {
+		found = found || b.lang == "text" && b.text == shown
+	}
+	if !found {
+		t.Errorf("docs/connectors.md does not show this:\n%s", shown)
+	}
+	command := one(t, "login-test-password")
+	s.env = append(s.env, "PASSWORD=badmin")
+	if out := s.run(command); !strings.Contains(out, "login  granted  local  local/admin") {
+		t.Error(out)
+	}
+	s.env = append(s.env, "PASSWORD=wrong")
+	if out := s.fail(1, command); !strings.Contains(out, "login  denied  local  wrong_password") {
+		t.Error(out)
+	}
+}
+
 // docs/configuration.md: the check of a file with a fault prints it, by its line.
 func TestConfigCheckCommand(t *testing.T) {
 	s := newShell(t, t.TempDir())
