@@ -193,6 +193,13 @@ func (s *Slapd) Stop() {
 	s.run = nil
 }
 
+// Kill ends the server at once, as kill -9 does, and waits for its end.
+func (s *Slapd) Kill() {
+	s.signal(syscall.SIGKILL)
+	<-s.run.done
+	s.Stop()
+}
+
 // Pause stops the process with SIGSTOP: the kernel goes on accepting connections
 // and nobody answers them.
 func (s *Slapd) Pause() { s.signal(syscall.SIGSTOP) }
