@@ -75,12 +75,18 @@ type world struct {
 // serve starts a server with the sections.
 func serve(t *testing.T, sections ...string) *world {
 	t.Helper()
+	return serveWith(t, testbed.HTPasswd(t, admin, adminPW), sections...)
+}
+
+// serveWith is serve with another htpasswd file.
+func serveWith(t *testing.T, htpasswd string, sections ...string) *world {
+	t.Helper()
 	s := testbed.StartDrawbridge(t, testbed.ServerOptions{
 		Config: strings.Join(sections, "") + `
 registries: [{ service: "Docker registry", issuer: "Acme auth server" }]
 policy: { file: policy.yaml }
 `,
-		Files: map[string]string{"htpasswd": testbed.HTPasswd(t, admin, adminPW), "policy.yaml": policy},
+		Files: map[string]string{"htpasswd": htpasswd, "policy.yaml": policy},
 	})
 	w := &world{Server: s, t: t, client: s.Client()}
 	w.client.Timeout = 2 * patience
