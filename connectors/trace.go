@@ -9,8 +9,8 @@ import (
 // Describer is a [Looker] that also tells where it found what it found, for the
 // people who administer the backend: `drawbridge login-test` prints it.
 type Describer interface {
-	// Describe answers as Lookup does. The description is empty unless the
-	// outcome is Granted.
+	// Describe answers as Lookup does. The description is empty where nobody was
+	// found; somebody who may not log in has one.
 	Describe(ctx context.Context, username string) (Outcome, Description)
 }
 

@@ -86,6 +86,9 @@ func stepDetail(s connectors.Step) string {
 		return "tells nothing without a password: use --password-stdin"
 	}
 	detail := outcomeDetail(s.Outcome)
+	if s.Outcome.Kind() == connectors.KindDenied && s.Description.Entry != "" {
+		detail += ": " + s.Description.Entry
+	}
 	if s.Skipped {
 		detail = "passed over (on_unavailable: next): " + detail
 	}

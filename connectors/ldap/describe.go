@@ -30,14 +30,13 @@ func (c *Connector) Describe(ctx context.Context, username string) (connectors.O
 
 // String says for people where groups come from; empty for nowhere.
 func (g groupSettings) String() string {
-	var text string
+	text := "a search under " + g.baseDN
 	switch g.mode {
 	case groupsNone:
 		return ""
 	case groupsMemberOf:
 		text = "the entry's " + memberOf
-	case groupsSearch:
-		text = "a search under " + g.baseDN
+	default:
 	}
 	if g.nested {
 		text += ", and the groups these are in"

@@ -207,7 +207,7 @@ func (c *Connector) Lookup(ctx context.Context, username string) connectors.Outc
 	return out
 }
 
-// lookUp is Lookup and the person it found, nil if it found none.
+// lookUp is Lookup and the person it found, nil if it found none or several.
 func (c *Connector) lookUp(ctx context.Context, username string) (*person, connectors.Outcome) {
 	if !usernameOK(username) {
 		return nil, connectors.Denied(connectors.BadUsername)

@@ -15,14 +15,15 @@ import (
 // person is what the directory says about a username, without the password. It
 // is what the lookup cache holds.
 type person struct {
+	allGroups []string // the DNs of all groups, for Describe; never cached
+
 	DN       string   `json:"dn"`
 	Name     string   `json:"name"`
 	StableID string   `json:"stable_id,omitempty"`
 	Mail     string   `json:"mail,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
 
-	memberOf  []string
-	allGroups []string // of all groups, for Describe
+	memberOf []string
 }
 
 // identity returns who it is, for a caller who proved it by the method.
