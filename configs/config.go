@@ -110,7 +110,7 @@ type Tokens struct {
 // may be set; the loader refuses the others with their line.
 type Connector struct {
 	Name  string `mapstructure:"name"`
-	Type  string `mapstructure:"type"` // htpasswd | ldap | oidc
+	Type  string `mapstructure:"type"` // htpasswd | ldap | oidc | exec
 	Match string `mapstructure:"match"`
 	// OnUnavailable is "stop" (default) or "next".
 	OnUnavailable string `mapstructure:"on_unavailable"`
@@ -120,11 +120,12 @@ type Connector struct {
 	HTPasswd HTPasswd `mapstructure:",squash" only:"htpasswd"`
 	LDAP     LDAP     `mapstructure:",squash" only:"ldap"`
 	OIDC     OIDC     `mapstructure:",squash" only:"oidc"`
+	Exec     Exec     `mapstructure:",squash" only:"exec"`
 
 	// Timeout bounds one whole login against a network backend.
-	Timeout time.Duration `mapstructure:"timeout" only:"ldap,oidc"`
+	Timeout time.Duration `mapstructure:"timeout" only:"ldap,oidc,exec"`
 	// Grace is how long a verified credential outlives the backend's outage.
-	Grace time.Duration `mapstructure:"grace" only:"ldap,oidc"`
+	Grace time.Duration `mapstructure:"grace" only:"ldap,oidc,exec"`
 }
 
 // The connector types.
@@ -132,6 +133,7 @@ const (
 	TypeHTPasswd = "htpasswd"
 	TypeLDAP     = "ldap"
 	TypeOIDC     = "oidc"
+	TypeExec     = "exec"
 )
 
 // What the chain does when a connector is unavailable.
@@ -201,6 +203,26 @@ type OIDC struct {
 	// turns certificate verification off.
 	Insecure bool `mapstructure:"insecure"`
 }
+
+// Exec holds the keys of a connector that asks a program.
+type Exec struct {
+	// Command is the program and its arguments, without any shell. A name without
+	// a slash is searched in PATH.
+	Command []string `mapstructure:"command"`
+	Mode    string   `mapstructure:"mode"` // per_login | pooled
+	// PoolSize is how many processes run at once, in either mode.
+	PoolSize int `mapstructure:"pool_size"`
+	// Env names the variables of our own environment that the program gets.
+	Env []string `mapstructure:"env"`
+	// Lookup says that the program can also find a person without a password.
+	Lookup bool `mapstructure:"lookup"`
+}
+
+// How the processes of an exec connector live.
+const (
+	ExecPerLogin = "per_login" // one process for each login
+	ExecPooled   = "pooled"    // long-running processes, one login at a time in each
+)
 
 // Policy says where the policy document is. Without a file the policy lives in
 // the store.

@@ -104,6 +104,9 @@ func connectorDefaults(typ string) Connector {
 		c.OIDC.Scopes = []string{"openid", "profile", "email", "groups"}
 		c.OIDC.UsernameClaim = "preferred_username"
 		c.OIDC.GroupsClaim = "groups"
+	case TypeExec:
+		c.Timeout, c.Grace = 5*time.Second, 15*time.Minute
+		c.Exec.Mode, c.Exec.PoolSize = ExecPerLogin, 4
 	}
 	return c
 }

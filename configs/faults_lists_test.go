@@ -74,8 +74,8 @@ func TestFaultsOfConnectors(t *testing.T) {
 		want       []string
 	}{
 		{"none", "", []string{"c.yaml:2: connectors: at least one connector is required"}},
-		{"nothing in it", "- {}\n", []string{"c.yaml:3: connectors.0.name: is required", "c.yaml:3: connectors.0.type: is required: htpasswd, ldap, oidc"}},
-		{"type", "- {name: a, type: ldaps}\n", []string{`c.yaml:3: connectors.0.type: "ldaps" is not one of htpasswd, ldap, oidc; did you mean ldap?`}},
+		{"nothing in it", "- {}\n", []string{"c.yaml:3: connectors.0.name: is required", "c.yaml:3: connectors.0.type: is required: htpasswd, ldap, oidc, exec"}},
+		{"type", "- {name: a, type: ldaps}\n", []string{`c.yaml:3: connectors.0.type: "ldaps" is not one of htpasswd, ldap, oidc, exec; did you mean ldap?`}},
 		{"name", "- {name: Corp_1, type: htpasswd, file: users}\n", []string{
 			`c.yaml:3: connectors.0.name: "Corp_1" must be lower-case letters and digits, begin with a letter, with single dashes between`,
 		}},

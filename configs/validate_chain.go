@@ -51,7 +51,8 @@ func isBreakGlass(list []Connector, i int) bool {
 
 func hasNetwork(list []Connector) bool {
 	for _, conn := range list {
-		if conn.Type == TypeLDAP || conn.Type == TypeOIDC {
+		// A program is taken for one that asks over the network.
+		if conn.Type == TypeLDAP || conn.Type == TypeOIDC || conn.Type == TypeExec {
 			return true
 		}
 	}

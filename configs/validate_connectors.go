@@ -20,7 +20,7 @@ const namePattern = `^[a-z][a-z0-9]*(-[a-z0-9]+)*$`
 // reservedNames mean something else in a policy's subjects.
 func reservedNames() []string { return []string{"robot", "anonymous", "authenticated"} }
 
-func connectorTypes() []string { return []string{TypeHTPasswd, TypeLDAP, TypeOIDC} }
+func connectorTypes() []string { return []string{TypeHTPasswd, TypeLDAP, TypeOIDC, TypeExec} }
 
 func (c *check) connectors(cfg *Config) {
 	if len(cfg.Connectors) == 0 {
@@ -66,6 +66,8 @@ func (c *check) connectorType(cfg *Config, at string, conn Connector) {
 		c.ldap(at, conn.LDAP)
 	case TypeOIDC:
 		c.oidc(at, conn.OIDC)
+	case TypeExec:
+		c.exec(at, conn.Exec)
 	case "":
 		c.fault(join(at, "type"), "is required: %s", strings.Join(connectorTypes(), ", "))
 		return

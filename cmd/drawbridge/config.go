@@ -81,8 +81,8 @@ func namedFiles(cfg *configs.Config) []string {
 	a := &app{cfg: cfg, log: slog.New(slog.DiscardHandler), reloads: &reloads{}}
 	defer a.close()
 	for i, c := range cfg.Connectors {
-		if c.Type == configs.TypeOIDC || cfg.Embedded {
-			continue // the one begins to look for its provider, the other's file is made at the start
+		if c.Type == configs.TypeOIDC || c.Type == configs.TypeExec || cfg.Embedded {
+			continue // the first begins to look for its provider, the second starts its program, the last makes its file at the start
 		}
 		if _, err := a.openBackend(c, nil); err != nil {
 			problems = append(problems, fmt.Sprintf("connectors.%d: %v", i, err))

@@ -9,6 +9,7 @@ import (
 	"drawbridge/cache"
 	"drawbridge/configs"
 	"drawbridge/connectors"
+	"drawbridge/connectors/exec"
 	"drawbridge/connectors/htpasswd"
 	"drawbridge/connectors/ldap"
 	"drawbridge/connectors/oidc"
@@ -53,6 +54,8 @@ func (a *app) openBackend(cfg configs.Connector, people cache.Cache) (connectors
 		}
 		a.closers = append(a.closers, c.Close)
 		return c, nil
+	case configs.TypeExec:
+		return a.openExec(cfg)
 	}
 	return nil, fmt.Errorf("unknown type %q", cfg.Type)
 }
@@ -64,6 +67,20 @@ func grace(cfgs []configs.Connector) func(string) time.Duration {
 		by[c.Name] = c.Grace
 	}
 	return func(connector string) time.Duration { return by[connector] }
+}
+
+// openExec opens a connector that asks a program. Only where the configuration
+// says that the program can look people up does the connector have that ability.
+func (a *app) openExec(cfg configs.Connector) (connectors.Connector, error) {
+	c, err := exec.New(cfg, exec.Deps{Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, c.Close)
+	if cfg.Exec.Lookup {
+		return exec.Looker{Connector: c}, nil
+	}
+	return c, nil
 }
 
 // generation stands for the connectors' settings, so that what was cached under
