@@ -88,7 +88,7 @@ func TestFaultsOfConnectors(t *testing.T) {
 		{"foreign keys", "- name: a\n  type: htpasswd\n  file: users\n  bind_dn: cn=a\n  user: {filter: x}\n  grace: 1m\n  insecure: true\n", []string{
 			"c.yaml:6: connectors.0.bind_dn: is a key of ldap connectors, and this one is of type htpasswd",
 			"c.yaml:7: connectors.0.user: is a key of ldap connectors, and this one is of type htpasswd",
-			"c.yaml:8: connectors.0.grace: is a key of ldap and oidc connectors, and this one is of type htpasswd",
+			"c.yaml:8: connectors.0.grace: is a key of ldap and oidc and exec connectors, and this one is of type htpasswd",
 			"c.yaml:9: connectors.0.insecure: is a key of ldap and oidc connectors, and this one is of type htpasswd",
 		}},
 		{"foreign key with a default", oidcEntry + "- name: b\n  type: ldap\n  scopes: []\n  urls: ['ldaps://a']\n  user: {base_dn: dc=a}\n", []string{

@@ -163,6 +163,8 @@ func (p *process) readLine(deadline time.Time) ([]byte, error) {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF) && len(line) > 0:
 			return nil, answerError("it ends in the middle of a line")
+		case errors.Is(err, io.EOF):
+			return nil, errors.New("the program ended without an answer")
 		default:
 			return nil, fmt.Errorf("read the answer: %w", err)
 		}

@@ -26,7 +26,8 @@ type block struct {
 func runners() []string {
 	return []string{
 		"check-example", "compose", "compose-denied", "compose-down", "compose-tour", "config-check", "demo", "drop-in",
-		"explain", "explain-policy", "htpasswd", "ldap", "login-test", "login-test-password", "oidc", "own-login", "own-registry", "own-serve",
+		"exec-config", "exec-login", "exec-program", "exec-serve", "exec-try", "explain", "explain-policy", "go-connector",
+		"htpasswd", "ldap", "login-test", "login-test-password", "oidc", "own-login", "own-registry", "own-serve",
 		"policy", "policy-check", "registry-config", "this-suite", "well-known",
 	}
 }

@@ -22,7 +22,7 @@ jobs=${TOOLS_JOBS:-2}
 packages=(
 	slapd ldap-utils redis-server docker-registry
 	skopeo podman apache2-utils debootstrap
-	openssl ca-certificates curl git make gcc libc6-dev
+	openssl ca-certificates curl jq git make gcc libc6-dev
 )
 
 # Services that the packages above would run. The tests start their own.
