@@ -82,6 +82,11 @@ func (r *pooled) ask(ctx context.Context, wait time.Duration, q question) (conne
 func (r *pooled) keep() {
 	failures := 0
 	var pending *job
+	defer func() {
+		if pending != nil {
+			pending.reply <- reply{err: errClosed}
+		}
+	}()
 	for r.closed.Err() == nil {
 		var good bool
 		var err error
