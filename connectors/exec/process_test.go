@@ -213,7 +213,7 @@ func TestKilledUnderLoad(t *testing.T) {
 				}
 			}
 		})
-		counts := loadOf(t, c, 8, 25)
+		counts := loadOf(t, c, 8, 12)
 		close(stop)
 		killer.Wait()
 		t.Logf("%d kills: %v", kills, counts)
