@@ -174,7 +174,7 @@ type LDAPUser struct {
 
 // LDAPGroups says how an entry's groups are found.
 type LDAPGroups struct {
-	Mode     string `mapstructure:"mode"` // none | member_of | search
+	Mode     string `mapstructure:"mode"` // none | member_of | search | ad_nested
 	BaseDN   string `mapstructure:"base_dn"`
 	Filter   string `mapstructure:"filter"` // {dn} and {username} are the escaped values
 	NameAttr string `mapstructure:"name_attr"`
@@ -186,6 +186,7 @@ const (
 	GroupsNone     = "none"
 	GroupsMemberOf = "member_of"
 	GroupsSearch   = "search"
+	GroupsADNested = "ad_nested" // Active Directory's own rule for nested groups
 )
 
 // OIDC holds the keys of an OpenID Connect connector.

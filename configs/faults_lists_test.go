@@ -121,6 +121,12 @@ func TestFaultsOfConnectors(t *testing.T) {
 		{"insecure is not a way around certificates", ldapEntry + "  insecure: true\n", []string{
 			"c.yaml:7: connectors.0.insecure: has no use here, every connection is encrypted; for a private CA set ca_file",
 		}},
+		{"ad_nested", ldapEntry + "  groups: {mode: ad_nested, base_dn: dc=a}\n", nil},
+		{"ad_nested has a filter and is nested", ldapEntry + "  groups: {mode: ad_nested, filter: '(member={dn})', nested: true}\n", []string{
+			"c.yaml:7: connectors.0.groups.base_dn: is required",
+			"c.yaml:7: connectors.0.groups.filter: is set but groups.mode is ad_nested, which has a filter of its own",
+			"c.yaml:7: connectors.0.groups.nested: has no use with groups.mode ad_nested, which finds groups in groups by itself",
+		}},
 		{"ca_file", ldapEntry + "  ca_file: cert\n", []string{"c.yaml:7: connectors.0.ca_file: cert holds no PEM certificate"}},
 		{"password without a DN", ldapEntry + "  bind_password: x\n", []string{"c.yaml:3: connectors.0.bind_dn: is required with a bind password"}},
 		{"DN without a password", ldapEntry + "  bind_dn: cn=a\n", []string{
@@ -149,7 +155,7 @@ func TestFaultsOfConnectors(t *testing.T) {
 		}},
 		{"groups without a base", ldapEntry + "  groups: {mode: search}\n", []string{"c.yaml:7: connectors.0.groups.base_dn: is required"}},
 		{"groups mode", ldapEntry + "  groups: {mode: memberof}\n", []string{
-			`c.yaml:7: connectors.0.groups.mode: "memberof" is not one of none, member_of, search; did you mean member_of?`,
+			`c.yaml:7: connectors.0.groups.mode: "memberof" is not one of none, member_of, search, ad_nested; did you mean member_of?`,
 		}},
 		{"groups filter", ldapEntry + "  groups:\n    mode: search\n    base_dn: dc=a\n    filter: (cn=a)\n", []string{
 			"c.yaml:10: connectors.0.groups.filter: must hold {dn} or {username}; without it every login finds the same entries",

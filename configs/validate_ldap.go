@@ -56,7 +56,16 @@ func (c *check) ldapURL(key string, u *url.URL, l LDAP) {
 }
 
 func (c *check) ldapGroups(at string, g LDAPGroups) {
-	c.oneOf(join(at, "mode"), g.Mode, GroupsNone, GroupsMemberOf, GroupsSearch)
+	c.oneOf(join(at, "mode"), g.Mode, GroupsNone, GroupsMemberOf, GroupsSearch, GroupsADNested)
+	if g.Mode == GroupsADNested {
+		c.baseDN(join(at, "base_dn"), g.BaseDN)
+		if g.Filter != "" {
+			c.fault(join(at, "filter"), "is set but groups.mode is ad_nested, which has a filter of its own")
+		}
+		if g.Nested {
+			c.fault(join(at, "nested"), "has no use with groups.mode ad_nested, which finds groups in groups by itself")
+		}
+	}
 	if g.Mode == GroupsSearch {
 		c.baseDN(join(at, "base_dn"), g.BaseDN)
 		c.ldapFilter(join(at, "filter"), g.Filter, []string{"{dn}", "{username}"}, "{dn} or {username}")

@@ -50,10 +50,18 @@
 //	none       nobody has groups
 //	member_of  the DNs in the person's memberOf attribute
 //	search     groups.filter under groups.base_dn, such as (member={dn})
+//	ad_nested  the groups that Active Directory's own rule finds, in one search,
+//	           with the person's primary group and the groups that one is in
 //
-// and groups.nested adds the groups whose member is one of those groups, walked
+// (posixGroup lists names, not DNs: search with (memberUid={username})), and in
+// the modes member_of and search groups.nested adds the groups whose member is one of those groups, walked
 // upward by the client in batches, with every DN visited once and caps on depth
 // and count that make the login Unavailable rather than cut the set short.
+//
+// Group searches are paged (RFC 2696), and a memberOf that comes in ranges is read
+// to its end; what does not fit together is an error and no part of an answer.
+// ad_nested is refused on a server whose root DSE does not call it an Active
+// Directory: OpenLDAP answers the rule with success and no groups.
 //
 // A group is called by its groups.name_attr; `dn` stands for the whole DN.
 //

@@ -19,6 +19,7 @@ const (
 	groupsNone groupMode = iota
 	groupsMemberOf
 	groupsSearch
+	groupsAD
 )
 
 const (
@@ -27,6 +28,8 @@ const (
 	nameIsDN = "dn"
 	// noAttributes asks for entries without attributes (RFC 4511 section 4.5.1.8).
 	noAttributes = "1.1"
+	// anyEntry is the filter that every entry matches.
+	anyEntry = "(objectClass=*)"
 	// defaultGroupFilter finds the groups of groupOfNames and of Active Directory.
 	defaultGroupFilter = "(member={dn})"
 )
@@ -43,7 +46,6 @@ var (
 	errTooManyGroups = fmt.Errorf("more than %d groups; narrow groups.filter or groups.base_dn", maxGroups)
 	errTooDeep       = fmt.Errorf("groups are nested more than %d deep", maxDepth)
 	errUnreadable    = errors.New("a group of memberOf cannot be read; let the service account read it or use name_attr dn")
-	errRanged        = errors.New("the directory returns memberOf in ranges; use groups.mode search")
 )
 
 // groupSettings is the groups section of the configuration, parsed.
@@ -64,8 +66,10 @@ func parseGroups(cfg configs.LDAPGroups) (groupSettings, error) {
 		g.mode = groupsMemberOf
 	case configs.GroupsSearch:
 		g.mode = groupsSearch
+	case configs.GroupsADNested:
+		g.mode = groupsAD
 	default:
-		return g, fmt.Errorf("groups.mode: %q is none of none, member_of and search", cfg.Mode)
+		return g, fmt.Errorf("groups.mode: %q is none of none, member_of, search and ad_nested", cfg.Mode)
 	}
 	if g.nameAttr == "" {
 		g.nameAttr = "cn"
@@ -76,15 +80,27 @@ func parseGroups(cfg configs.LDAPGroups) (groupSettings, error) {
 	if _, err := ldap3.ParseDN(g.baseDN); err != nil || g.baseDN == "" {
 		return g, fmt.Errorf("groups.base_dn: %q is not the DN under which groups are searched", g.baseDN)
 	}
-	filter := cfg.Filter
-	if filter == "" {
-		filter = defaultGroupFilter
+	filter, err := g.filterText(cfg)
+	if err != nil {
+		return g, err
 	}
-	var err error
 	if g.filter, err = parseGroupFilter(filter, g.nested); err != nil {
 		return g, fmt.Errorf("groups.filter: %w", err)
 	}
 	return g, nil
+}
+
+// filterText is the filter in force, with the default of the mode.
+func (g groupSettings) filterText(cfg configs.LDAPGroups) (string, error) {
+	switch {
+	case g.mode == groupsAD && (cfg.Filter != "" || cfg.Nested):
+		return "", errADSettings
+	case g.mode == groupsAD:
+		return adGroupFilter, nil
+	case cfg.Filter == "":
+		return defaultGroupFilter, nil
+	}
+	return cfg.Filter, nil
 }
 
 // groupsOf returns the names of the person's groups, sorted, or an error of
@@ -97,7 +113,11 @@ func (w *worker) groupsOf(ctx context.Context, p *person) ([]string, error) {
 	case groupsNone:
 		return nil, nil
 	case groupsMemberOf:
-		err = w.namesOf(ctx, p.memberOf, found)
+		if err = w.restOfMemberOf(ctx, p); err == nil {
+			err = w.namesOf(ctx, p.memberOf, found)
+		}
+	case groupsAD:
+		err = w.adGroups(ctx, p, found)
 	case groupsSearch:
 		err = w.searchGroups(ctx, []string{p.DN}, p.Name, found)
 	}
@@ -167,13 +187,19 @@ func (w *worker) searchGroups(ctx context.Context, dns []string, username string
 	if len(dns) > 1 {
 		text = "(|" + text + ")"
 	}
+	return w.addGroups(ctx, text, found)
+}
+
+// addGroups adds the groups that match the filter. Only the name is asked for.
+func (w *worker) addGroups(ctx context.Context, filter string, found *groupSet) error {
+	g := w.c.groups
 	attrs := []string{g.nameAttr}
 	if strings.EqualFold(g.nameAttr, nameIsDN) {
 		attrs = []string{noAttributes}
 	}
 	entries, err := w.search(ctx, phaseGroups, ldap3.SearchRequest{
 		BaseDN: g.baseDN, Scope: ldap3.ScopeWholeSubtree, SizeLimit: maxGroups + 1,
-		Filter: text, Attributes: attrs,
+		Filter: filter, Attributes: attrs,
 	})
 	if err != nil {
 		return err
@@ -227,7 +253,7 @@ func (w *worker) namesOf(ctx context.Context, dns []string, found *groupSet) err
 		}
 		entries, err := w.search(ctx, phaseGroups, ldap3.SearchRequest{
 			BaseDN: dn, Scope: ldap3.ScopeBaseObject, SizeLimit: 1,
-			Filter: "(objectClass=*)", Attributes: []string{attr},
+			Filter: anyEntry, Attributes: []string{attr},
 		})
 		if err != nil {
 			return err
@@ -240,15 +266,4 @@ func (w *worker) namesOf(ctx context.Context, dns []string, found *groupSet) err
 		}
 	}
 	return nil
-}
-
-// memberOfValues reads the attribute. Active Directory returns more than 1500
-// values in ranges (memberOf;range=0-1499): a part of them is no answer.
-func memberOfValues(entry *ldap3.Entry) ([]string, error) {
-	for _, attr := range entry.Attributes {
-		if strings.HasPrefix(strings.ToLower(attr.Name), "memberof;range=") {
-			return nil, errRanged
-		}
-	}
-	return entry.GetEqualFoldAttributeValues(memberOf), nil
 }

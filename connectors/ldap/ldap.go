@@ -47,8 +47,9 @@ type Connector struct {
 	lookups   cache.Cache
 	lookupTTL time.Duration
 
-	pool  *pool
-	binds chan struct{}
+	pool      *pool
+	primaries primaryGroups
+	binds     chan struct{}
 }
 
 var (

@@ -49,6 +49,8 @@ func TestNewRefuses(t *testing.T) {
 		{"groups.base_dn", func(l *configs.LDAP) {
 			l.Groups.Mode, l.Groups.Nested, l.Groups.BaseDN = configs.GroupsMemberOf, true, ""
 		}},
+		{"groups.base_dn", func(l *configs.LDAP) { l.Groups = configs.LDAPGroups{Mode: configs.GroupsADNested} }},
+		{"ad_nested takes neither", func(l *configs.LDAP) { l.Groups.Mode = configs.GroupsADNested }},
 		{"groups.filter: nested groups need", func(l *configs.LDAP) { l.Groups.Nested, l.Groups.Filter = true, "(memberUid={username})" }},
 	} {
 		cfg := valid()
@@ -205,8 +207,8 @@ func TestEntries(t *testing.T) {
 	for name, entry := range map[string]*ldap3.Entry{
 		"no DN: a bind with it is anonymous": {Attributes: good.Attributes},
 		"no name":                            {DN: good.DN},
-		"memberOf in ranges": {DN: good.DN, Attributes: []*ldap3.EntryAttribute{
-			attr("uid", []string{"alice"}), attr("memberOf", nil), attr("memberOf;range=0-1499", []string{"cn=g,dc=x"}),
+		"memberOf from its middle": {DN: good.DN, Attributes: []*ldap3.EntryAttribute{
+			attr("uid", []string{"alice"}), attr("memberOf", nil), attr("memberOf;range=1500-*", []string{"cn=g,dc=x"}),
 		}},
 	} {
 		if _, err := c.personOf(entry); err == nil {

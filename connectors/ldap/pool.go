@@ -161,7 +161,7 @@ func (p *pool) isClosed() bool {
 func (s *session) probe(ctx context.Context, limit time.Duration) error {
 	return s.do(ctx, limit, func(conn *ldap3.Conn) error {
 		_, err := conn.Search(ldap3.NewSearchRequest("", ldap3.ScopeBaseObject, ldap3.NeverDerefAliases,
-			1, seconds(limit), false, "(objectClass=*)", []string{"1.1"}, nil))
+			1, seconds(limit), false, anyEntry, []string{noAttributes}, nil))
 		return err
 	})
 }

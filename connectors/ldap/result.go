@@ -73,6 +73,9 @@ func outcomeOf(err error) connectors.Outcome {
 	if !ok {
 		return connectors.Unavailable(err)
 	}
+	if errors.Is(op.err, errNotAD) {
+		return connectors.Misconfigured(err)
+	}
 	code, fromServer := resultCode(op.err)
 	switch op.phase {
 	case phaseServiceBind:
@@ -192,8 +195,11 @@ func resultCode(err error) (uint16, bool) {
 // connection: the transport broke, the server is busy, or Active Directory has
 // forgotten the bind of an idle connection (operationsError, 000004DC).
 func retryable(err error) bool {
-	if errors.Is(err, ldap3.ErrSizeLimitExceeded) {
+	switch {
+	case errors.Is(err, ldap3.ErrSizeLimitExceeded):
 		return false // go-ldap stopped reading, on our word
+	case errors.Is(err, errNotAD), errors.Is(err, errTooManyGroups), errors.Is(err, errPaging):
+		return false // the answer of a server that works
 	}
 	code, fromServer := resultCode(err)
 	if !fromServer {

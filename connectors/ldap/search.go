@@ -23,7 +23,9 @@ type person struct {
 	Mail     string   `json:"mail,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
 
-	memberOf []string
+	memberOf     []string
+	memberOfNext int    // where the rest of memberOf begins; 0: it is complete
+	primarySID   []byte // of the primary group, for ad_nested
 }
 
 // identity returns who it is, for a caller who proved it by the method.
@@ -78,7 +80,7 @@ type worker struct {
 // search runs one search. Continuation references are ignored: following one
 // would send our credentials to a host that somebody else named.
 func (w *worker) search(ctx context.Context, ph phase, req ldap3.SearchRequest) ([]*ldap3.Entry, error) {
-	entries, err := w.searchOnce(ctx, req)
+	entries, err := w.searchAll(ctx, req)
 	if err == nil {
 		return entries, nil
 	}
@@ -96,26 +98,36 @@ func (w *worker) search(ctx context.Context, ph phase, req ldap3.SearchRequest) 
 	}
 	w.s.close()
 	w.s = fresh
-	if entries, err = w.searchOnce(ctx, req); err != nil {
+	if entries, err = w.searchAll(ctx, req); err != nil {
 		return entries, &opError{phase: ph, host: fresh.host.addr, err: err}
 	}
 	return entries, nil
 }
 
+// searchAll runs a search to its end. One that may find many entries is paged.
+func (w *worker) searchAll(ctx context.Context, req ldap3.SearchRequest) ([]*ldap3.Entry, error) {
+	if req.SizeLimit > pageSize {
+		return w.searchPages(ctx, req)
+	}
+	entries, _, err := w.searchOnce(ctx, req)
+	return entries, err
+}
+
 // searchOnce takes the request by value, so that each attempt sends a fresh one.
-func (w *worker) searchOnce(ctx context.Context, req ldap3.SearchRequest) ([]*ldap3.Entry, error) {
+func (w *worker) searchOnce(ctx context.Context, req ldap3.SearchRequest) ([]*ldap3.Entry, []ldap3.Control, error) {
 	req.DerefAliases = ldap3.NeverDerefAliases
 	req.TimeLimit = seconds(w.c.limits.op)
 	req.EnforceSizeLimit = true
 	var entries []*ldap3.Entry
+	var controls []ldap3.Control
 	err := w.s.do(ctx, w.c.limits.op, func(conn *ldap3.Conn) error {
 		result, err := conn.Search(&req)
 		if result != nil {
-			entries = result.Entries
+			entries, controls = result.Entries, result.Controls
 		}
 		return err
 	})
-	return entries, err
+	return entries, controls, err
 }
 
 // searchPerson finds the one entry that the username names. The size limit of 2
@@ -147,8 +159,12 @@ func (c *Connector) userAttributes() []string {
 	if c.user.MailAttr != "" {
 		attrs = append(attrs, c.user.MailAttr)
 	}
-	if c.groups.mode == groupsMemberOf {
+	switch c.groups.mode {
+	case groupsMemberOf:
 		attrs = append(attrs, memberOf)
+	case groupsAD:
+		attrs = append(attrs, objectSID, primaryGroupID)
+	case groupsNone, groupsSearch:
 	}
 	return attrs
 }
@@ -173,11 +189,16 @@ func (c *Connector) personOf(entry *ldap3.Entry) (*person, error) {
 			break
 		}
 	}
-	if c.groups.mode == groupsMemberOf {
-		var err error
-		if p.memberOf, err = memberOfValues(entry); err != nil {
-			return nil, err
-		}
+	var err error
+	switch c.groups.mode {
+	case groupsMemberOf:
+		p.memberOf, p.memberOfNext, err = rangedValues(entry, memberOf, 0)
+	case groupsAD:
+		p.primarySID, err = primarySID(entry)
+	case groupsNone, groupsSearch:
+	}
+	if err != nil {
+		return nil, err
 	}
 	return p, nil
 }

@@ -26,6 +26,8 @@ type script struct {
 	mu     sync.Mutex
 	answer func(request *ber.Packet) []*ber.Packet
 	seen   map[ber.Tag]int
+	// controls, where it is set, gives the response controls of the last reply.
+	controls func(request *ber.Packet) *ber.Packet
 }
 
 // serve starts a scripted directory. answer returns the protocol operations that
@@ -62,14 +64,21 @@ func (s *script) talk(conn net.Conn) {
 		s.mu.Lock()
 		s.seen[request.Tag]++
 		replies := s.answer(request)
+		var controls *ber.Packet
+		if s.controls != nil {
+			controls = s.controls(request)
+		}
 		s.mu.Unlock()
 		if len(replies) == 0 {
 			return
 		}
-		for _, op := range replies {
+		for i, op := range replies {
 			message := ber.NewSequence("message")
 			message.AppendChild(packet.Children[0])
 			message.AppendChild(op)
+			if controls != nil && i == len(replies)-1 {
+				message.AppendChild(controls)
+			}
 			if _, err := conn.Write(message.Bytes()); err != nil {
 				return
 			}

@@ -137,14 +137,19 @@ func (c *Connector) open(ctx context.Context, avoid *host, setup func(context.Co
 // anonymous where there is none.
 func (c *Connector) openService(ctx context.Context, avoid *host) (*session, error) {
 	return c.open(ctx, avoid, func(ctx context.Context, s *session) error {
-		if c.bindDN == "" {
+		if c.bindDN != "" {
+			err := s.do(ctx, c.limits.op, func(conn *ldap3.Conn) error {
+				return conn.Bind(c.bindDN, c.bindPassword.Reveal())
+			})
+			if err != nil {
+				return &opError{phase: phaseServiceBind, host: s.host.addr, err: err}
+			}
+		}
+		if c.groups.mode != groupsAD {
 			return nil
 		}
-		err := s.do(ctx, c.limits.op, func(conn *ldap3.Conn) error {
-			return conn.Bind(c.bindDN, c.bindPassword.Reveal())
-		})
-		if err != nil {
-			return &opError{phase: phaseServiceBind, host: s.host.addr, err: err}
+		if err := s.requireAD(ctx, c.limits.op); err != nil {
+			return &opError{phase: phaseConnect, host: s.host.addr, err: err}
 		}
 		return nil
 	})

@@ -183,6 +183,42 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// TestPosixGroups: a posixGroup lists its members by name, the directory's and
+// not the one that was typed.
+func TestPosixGroups(t *testing.T) {
+	s := testbed.StartSlapd(t)
+	for gid, members := range map[string][]string{"700": {"alice", "a*b", "x,y"}, "701": {"alice"}, "702": {"bob"}} {
+		s.Add(s.GroupDN("unix-"+gid), map[string][]string{
+			"objectClass": {"posixGroup"}, "cn": {"unix-" + gid}, "gidNumber": {gid}, "memberUid": members,
+		})
+	}
+	cfg := settings(s)
+	cfg.LDAP.Groups.Filter = "(&(objectClass=posixGroup)(memberUid={username}))"
+	c := connect(t, cfg, ldap.Deps{})
+	for username, want := range map[string][]string{
+		"alice": {"unix-700", "unix-701"}, "a*b": {"unix-700"}, "x,y": {"unix-700"}, "bob": {"unix-702"}, "carol": nil,
+	} {
+		if diff := cmp.Diff(want, mustGrant(t, c, username).Groups); diff != "" {
+			t.Errorf("groups of %s: %s", username, diff)
+		}
+	}
+	out := login(c, "ALICE", testbed.SeedPassword("alice"))
+	if diff := cmp.Diff([]string{"unix-700", "unix-701"}, out.Identity().Groups); diff != "" {
+		t.Errorf("typed in capitals: %s", diff)
+	}
+}
+
+// TestADRuleOnAnotherServer: slapd would answer it with success and no groups,
+// and so take everybody's rights away without a word.
+func TestADRuleOnAnotherServer(t *testing.T) {
+	s := testbed.StartSlapd(t)
+	cfg := settings(s)
+	cfg.LDAP.Groups = configs.LDAPGroups{Mode: configs.GroupsADNested, BaseDN: s.BaseDN, NameAttr: "cn"}
+	c := connect(t, cfg, ldap.Deps{})
+	mustBe(t, login(c, "alice", testbed.SeedPassword("alice")), connectors.KindMisconfigured)
+	mustBe(t, c.Lookup(t.Context(), "alice"), connectors.KindMisconfigured)
+}
+
 // TestNestedCaps: what is over a cap is no answer, rather than a part of one.
 func TestNestedCaps(t *testing.T) {
 	s := testbed.StartSlapd(t)
