@@ -16,6 +16,14 @@
 //     (draft-behera-ldap-password-policy), because a directory lets somebody who
 //     must change the password bind with success and says so in the control only.
 //
+// The entry also tells of an account that may not log in whatever the password:
+// disabled, locked, expired, with a password to be changed (Active Directory's
+// userAccountControl and what goes with it, 389's nsAccountLock, a lock of slapd
+// for good). A lookup without a password is then Denied. A login makes the bind all
+// the same, so that its time tells nothing, and is Denied whatever the bind says;
+// where the bind says no more than "wrong password" the state is the reason for the
+// audit log.
+//
 // What 2 and 3 found is cached for Deps.LookupTTL, so that a further login of the
 // same username costs one bind and no search. A bind refused for a cached DN is
 // followed by a fresh search, and by a second bind only if the person's DN has

@@ -196,13 +196,14 @@ func (c *Connector) bindFresh(ctx context.Context, cred identity.Credential, tri
 		return nil, err
 	}
 	if refusal != nil && sameDN(p.DN, triedDN) {
-		return nil, refusal
+		return nil, withState(refusal, p.state)
 	}
-	return p, c.bindUser(ctx, p.DN, cred.Password)
+	return p, withState(c.bindUser(ctx, p.DN, cred.Password), p.state)
 }
 
 // Lookup finds the person and the groups, without a password and never from the
-// cache, which it fills.
+// cache, which it fills. An account that may not log in is Denied with the reason,
+// as far as the directory tells it without the password.
 func (c *Connector) Lookup(ctx context.Context, username string) connectors.Outcome {
 	_, out := c.lookUp(ctx, username)
 	return out
@@ -221,6 +222,9 @@ func (c *Connector) lookUp(ctx context.Context, username string) (*person, conne
 	p, err := c.lookup(ctx, username)
 	if err != nil {
 		return nil, c.answer(ctx, err)
+	}
+	if p.state != "" {
+		return p, connectors.Denied(p.state)
 	}
 	return p, connectors.Granted(p.identity(c.name, identity.MethodNone))
 }

@@ -69,7 +69,8 @@ func (c *Connector) cached(ctx context.Context, username string) *person {
 
 // lookup finds the person in the directory and remembers the answer. A person
 // who is not found, or not found out, is forgotten; that somebody does not exist
-// is never remembered.
+// is never remembered, nor is somebody whose account may not log in now: when that
+// is over, the next login counts.
 func (c *Connector) lookup(ctx context.Context, username string) (*person, error) {
 	p, err := c.find(ctx, username)
 	if c.lookups == nil {
@@ -77,8 +78,8 @@ func (c *Connector) lookup(ctx context.Context, username string) (*person, error
 	}
 	key := c.lookupKey(username)
 	var cacheErr error
-	if err != nil {
-		if final(err) {
+	if err != nil || p.state != "" {
+		if err == nil || final(err) {
 			cacheErr = c.lookups.Delete(ctx, key)
 		}
 	} else if value, jsonErr := json.Marshal(p); jsonErr == nil {

@@ -127,6 +127,9 @@ func searchOutcome(err error, code uint16, fromServer bool) connectors.Outcome {
 // bindReason returns why a person's bind was denied, and false when the result
 // does not deny.
 func bindReason(err error) (connectors.Reason, bool) {
+	if state, ok := errors.AsType[*stateError](err); ok {
+		return state.reason, true
+	}
 	switch {
 	case errors.Is(err, errMustChange):
 		return connectors.MustChange, true

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"drawbridge/connectors"
 	"drawbridge/identity"
 
 	ldap3 "github.com/go-ldap/ldap/v3"
@@ -22,6 +23,10 @@ type person struct {
 	StableID string   `json:"stable_id,omitempty"`
 	Mail     string   `json:"mail,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
+
+	// state is why the account may not log in, and empty for one that may. Only
+	// people who may are cached.
+	state connectors.Reason
 
 	memberOf     []string
 	memberOfNext int    // where the rest of memberOf begins; 0: it is complete
@@ -155,7 +160,8 @@ func (w *worker) searchPerson(ctx context.Context, username string) (*person, er
 }
 
 func (c *Connector) userAttributes() []string {
-	attrs := append(stableAttributes(), c.user.NameAttr)
+	attrs := append(stableAttributes(), stateAttributes()...)
+	attrs = append(attrs, c.user.NameAttr)
 	if c.user.MailAttr != "" {
 		attrs = append(attrs, c.user.MailAttr)
 	}
@@ -179,7 +185,7 @@ func (c *Connector) personOf(entry *ldap3.Entry) (*person, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: the entry has no readable %s; set user.name_attr", errBadEntry, c.user.NameAttr)
 	}
-	p := &person{DN: entry.DN, Name: name}
+	p := &person{DN: entry.DN, Name: name, state: accountState(entry, c.clock())}
 	if c.user.MailAttr != "" {
 		p.Mail = entry.GetEqualFoldAttributeValue(c.user.MailAttr)
 	}

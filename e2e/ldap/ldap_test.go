@@ -328,6 +328,12 @@ func TestAccountStates(t *testing.T) {
 	}
 	mustDeny(t, out, connectors.PasswordExpired)
 
+	s.AddPerson(testbed.Person{UID: "barred"})
+	mustGrant(t, c, "barred")
+	s.Modify(s.PersonDN("barred"), "pwdAccountLockedTime", "000001010000Z")
+	mustDeny(t, c.Lookup(t.Context(), "barred"), connectors.AccountLocked)
+	mustDeny(t, login(c, "barred", testbed.SeedPassword("barred")), connectors.AccountLocked)
+
 	dn := s.AddPerson(testbed.Person{UID: "passwordless"})
 	s.Modify(dn, "userPassword")
 	if out := login(c, "passwordless", testbed.SeedPassword("passwordless")); out.Kind() != connectors.KindDenied {
