@@ -26,7 +26,7 @@ func (c *Connector) bindUser(ctx context.Context, dn string, password identity.S
 		return &opError{phase: phaseConnect, err: err}
 	}
 	defer func() { <-c.binds }()
-	s, err := c.open(ctx, nil, func(context.Context, *session) error { return nil })
+	s, err := c.open(ctx, nil, c.checkSuspect)
 	if err != nil {
 		return err
 	}
@@ -46,6 +46,20 @@ func (c *Connector) bindUser(ctx context.Context, dn string, password identity.S
 		s.host.failed(c.clock())
 	}
 	return &opError{phase: phaseUserBind, host: s.host.addr, err: err}
+}
+
+// checkSuspect asks a host that failed lately for its root DSE: a person's bind is
+// never sent twice, so it is not what finds out whether the host answers again. An
+// answer of any kind will do.
+func (c *Connector) checkSuspect(ctx context.Context, s *session) error {
+	if s.host.state(c.clock()) == BreakerClosed {
+		return nil
+	}
+	err := s.probe(ctx, c.limits.dial)
+	if _, fromServer := resultCode(err); err == nil || fromServer {
+		return nil
+	}
+	return &opError{phase: phaseConnect, host: s.host.addr, err: err}
 }
 
 // bindResult reads the response controls of a bind, which may refuse what the

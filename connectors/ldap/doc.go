@@ -47,8 +47,11 @@
 // connection that saw a person's bind is closed: after a failed one OpenLDAP
 // makes it anonymous while Active Directory keeps the old identity.
 //
-// Hosts are tried in the order of the configuration; one that failed a short
-// while ago is tried last. A search is retried once, on a fresh connection and
+// Hosts are tried in the order of the configuration. Each has a breaker: after a
+// failure the host comes last for a time that doubles from one second to one
+// minute, then one login tries it. A host that failed three times in a row is
+// connected to by one login at a time, and the others are Unavailable at once
+// unless another host answers. A search is retried once, on a fresh connection and
 // another host where there is one. A person's bind is never sent twice.
 //
 // # Groups

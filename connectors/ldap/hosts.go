@@ -9,37 +9,17 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	ldap3 "github.com/go-ldap/ldap/v3"
 )
-
-// failedFor is how long a host that failed is asked after the others.
-const failedFor = 10 * time.Second
 
 // host is one directory server.
 type host struct {
 	addr     string      // host:port
 	tls      *tls.Config // nil for plain LDAP; its ServerName is this host's
 	startTLS bool
-
-	mu       sync.Mutex
-	failedAt time.Time
-}
-
-// failed remembers that the host could not be used just now.
-func (h *host) failed(now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.failedAt = now
-}
-
-// suspect reports whether the host failed a short while ago.
-func (h *host) suspect(now time.Time) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return !h.failedAt.IsZero() && now.Sub(h.failedAt) < failedFor
+	breaker
 }
 
 // loopback reports whether the host is this machine by its name.
@@ -55,16 +35,16 @@ func (h *host) loopback() bool {
 // hosts are the servers in the order of the configuration.
 type hosts []*host
 
-// order returns the hosts to try: in their order, but what failed a short while
-// ago comes later and the one to avoid comes last. No host is left out, so a
-// directory that is back is used without a restart.
+// order returns the hosts to try: in their order, but what failed comes later for
+// the time of its backoff, and the one to avoid comes last. No host is left out, so
+// a directory that is back is used without a restart.
 func (hs hosts) order(now time.Time, avoid *host) []*host {
 	rank := make(map[*host]int, len(hs))
 	for _, h := range hs {
 		switch {
 		case h == avoid:
 			rank[h] = 2
-		case h.suspect(now):
+		case !h.preferred(now):
 			rank[h] = 1
 		}
 	}

@@ -95,9 +95,12 @@ func TestHostOrder(t *testing.T) {
 	check("abc", nil, now)
 	check("bca", a, now)
 	a.failed(now)
-	check("bca", nil, now.Add(failedFor-1))
+	check("bca", nil, now.Add(firstBackoff-1))
 	check("cab", b, now)
-	check("abc", nil, now.Add(failedFor))
+	check("abc", nil, now.Add(firstBackoff)) // one caller tries it
+	check("bca", nil, now.Add(firstBackoff)) // and no other one meanwhile
+	check("abc", nil, now.Add(firstBackoff+trialLease))
+	a.answered()
 	b.failed(now)
 	c.failed(now)
 	check("abc", nil, now) // nobody is left out

@@ -50,6 +50,9 @@ func (s *session) do(ctx context.Context, limit time.Duration, op func(*ldap3.Co
 	if !stop() || s.sock.SetDeadline(time.Time{}) != nil || err != nil {
 		s.broken = true
 	}
+	if _, fromServer := resultCode(err); err == nil || fromServer {
+		s.host.answered()
+	}
 	if err != nil && !time.Now().Before(end) {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
@@ -109,28 +112,45 @@ var errNoHost = errors.New("no host is left to ask")
 func (c *Connector) open(ctx context.Context, avoid *host, setup func(context.Context, *session) error) (*session, error) {
 	var failures []error
 	for _, h := range c.hosts.order(c.clock(), avoid) {
-		s, err := h.connect(ctx, c.limits.dial)
+		s, err := c.openAt(ctx, h, setup)
 		if err == nil {
-			if err = setup(ctx, s); err == nil {
-				return s, nil
-			}
-			s.close()
-			if !retryable(err) {
-				return nil, err
-			}
-		} else {
-			err = &opError{phase: phaseConnect, host: h.addr, err: err}
+			return s, nil
 		}
 		failures = append(failures, err)
-		if ctx.Err() != nil {
-			break // the login is over, which is not this host's fault
+		if !retryable(err) {
+			return nil, err
 		}
-		h.failed(c.clock())
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	if len(failures) == 0 {
 		failures = append(failures, errNoHost)
 	}
 	return nil, &opError{phase: phaseConnect, err: errors.Join(failures...)}
+}
+
+// openAt connects to one host, where its breaker lets it, and tells the breaker
+// how that ended.
+func (c *Connector) openAt(ctx context.Context, h *host, setup func(context.Context, *session) error) (*session, error) {
+	leave, ok := h.enter()
+	if !ok {
+		return nil, &opError{phase: phaseConnect, host: h.addr, err: errHostOpen}
+	}
+	defer leave()
+	s, err := h.connect(ctx, c.limits.dial)
+	if err != nil {
+		err = &opError{phase: phaseConnect, host: h.addr, err: err}
+	} else if err = setup(ctx, s); err == nil {
+		return s, nil
+	} else {
+		s.close()
+	}
+	// A login that is over before the host could answer is not the host's fault.
+	if retryable(err) && ctx.Err() == nil {
+		h.failed(c.clock())
+	}
+	return nil, err
 }
 
 // openService opens a connection that is bound as the service account, or left
