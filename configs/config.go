@@ -150,9 +150,14 @@ type HTPasswd struct {
 
 // LDAP holds the keys of an LDAP connector.
 type LDAP struct {
-	URLs         []string        `mapstructure:"urls"` // ldap:// or ldaps://, tried in order
-	StartTLS     bool            `mapstructure:"start_tls"`
-	CAFile       string          `mapstructure:"ca_file"`
+	URLs     []string `mapstructure:"urls"` // ldap:// or ldaps://, tried in order
+	StartTLS bool     `mapstructure:"start_tls"`
+	CAFile   string   `mapstructure:"ca_file"`
+	// ClientCertFile and ClientKeyFile are shown to servers that ask for a
+	// certificate (mutual TLS).
+	ClientCertFile string `mapstructure:"client_cert_file"`
+	ClientKeyFile  string `mapstructure:"client_key_file"`
+
 	BindDN       string          `mapstructure:"bind_dn"`
 	BindPassword identity.Secret `mapstructure:"bind_password"`
 	// BindPasswordFile is read into BindPassword by the loader.

@@ -121,6 +121,11 @@ func TestFaultsOfConnectors(t *testing.T) {
 		{"insecure is not a way around certificates", ldapEntry + "  insecure: true\n", []string{
 			"c.yaml:7: connectors.0.insecure: has no use here, every connection is encrypted; for a private CA set ca_file",
 		}},
+		{"half a client certificate", ldapEntry + "  client_key_file: cert\n", []string{"c.yaml:3: connectors.0.client_cert_file: is required with client_key_file"}},
+		{"a client certificate nobody sees", "- {name: a, type: ldap, urls: ['ldap://localhost'], user: {base_dn: dc=a}, client_cert_file: cert}\n", []string{
+			"c.yaml:3: connectors.0.client_cert_file: is shown on encrypted connections only, and there are none; use ldaps:// or start_tls: true",
+			"c.yaml:3: connectors.0.client_key_file: is required with client_cert_file",
+		}},
 		{"ad_nested", ldapEntry + "  groups: {mode: ad_nested, base_dn: dc=a}\n", nil},
 		{"ad_nested has a filter and is nested", ldapEntry + "  groups: {mode: ad_nested, filter: '(member={dn})', nested: true}\n", []string{
 			"c.yaml:7: connectors.0.groups.base_dn: is required",

@@ -12,6 +12,7 @@ import (
 func (c *check) ldap(at string, l LDAP) {
 	c.ldapURLs(at, l)
 	c.certificates(join(at, "ca_file"), l.CAFile)
+	c.ldapClientCert(at, l)
 	switch {
 	case l.BindDN == "" && !l.BindPassword.Empty():
 		c.fault(join(at, "bind_dn"), "is required with a bind password")
@@ -25,6 +26,25 @@ func (c *check) ldap(at string, l LDAP) {
 		c.attribute(join(at, "user.mail_attr"), l.User.MailAttr)
 	}
 	c.ldapGroups(join(at, "groups"), l.Groups)
+}
+
+// ldapClientCert: both files or none, and a connection that can show them.
+func (c *check) ldapClientCert(at string, l LDAP) {
+	cert, key := join(at, "client_cert_file"), join(at, "client_key_file")
+	switch {
+	case l.ClientCertFile == "" && l.ClientKeyFile == "":
+		return
+	case l.ClientCertFile == "":
+		c.fault(cert, "is required with client_key_file")
+	case l.ClientKeyFile == "":
+		c.fault(key, "is required with client_cert_file")
+	default:
+		c.keyPair(cert, l.ClientCertFile, key, l.ClientKeyFile)
+	}
+	encrypted := l.StartTLS || slices.ContainsFunc(l.URLs, func(u string) bool { return strings.HasPrefix(u, "ldaps") })
+	if !encrypted && len(l.URLs) > 0 {
+		c.fault(cert, "is shown on encrypted connections only, and there are none; use ldaps:// or start_tls: true")
+	}
 }
 
 func (c *check) ldapURLs(at string, l LDAP) {

@@ -107,6 +107,9 @@ func (c *Connector) parse(cfg configs.LDAP) error {
 	if c.hosts, err = parseHosts(cfg.URLs, cfg.StartTLS, roots); err != nil {
 		return err
 	}
+	if err := c.showClientCert(cfg); err != nil {
+		return err
+	}
 	if err := c.checkPlainLDAP(cfg.Insecure); err != nil {
 		return err
 	}
@@ -121,6 +124,21 @@ func (c *Connector) parse(cfg configs.LDAP) error {
 	}
 	c.groups, err = parseGroups(cfg.Groups)
 	return err
+}
+
+// showClientCert makes every encrypted connection show the client certificate,
+// where the server asks for one.
+func (c *Connector) showClientCert(cfg configs.LDAP) error {
+	cert, err := loadClientCert(cfg.ClientCertFile, cfg.ClientKeyFile, c.log)
+	if err != nil || cert == nil {
+		return err
+	}
+	for _, h := range c.hosts {
+		if h.tls != nil {
+			h.tls.GetClientCertificate = cert.get
+		}
+	}
+	return nil
 }
 
 // checkServiceAccount refuses a DN without a password, with which a directory

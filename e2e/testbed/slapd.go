@@ -40,12 +40,15 @@ type Slapd struct {
 	BindDN, BindPassword string
 	// CAFile is the PEM certificate of the authority behind LDAPSURL and StartTLS.
 	CAFile string
+	// ClientCertFile and ClientKeyFile are a certificate of that authority.
+	ClientCertFile, ClientKeyFile string
 
 	t             testing.TB
 	dir           string
 	host          string // what clients dial and the certificate names
 	port, tlsPort int
 	anonymous     bool
+	mutual        bool
 	run           *process
 	marks         int
 	past          []string // what earlier runs logged
@@ -56,6 +59,10 @@ type SlapdOption func(*Slapd)
 
 // AnonymousRead lets anonymous users search.
 func AnonymousRead() SlapdOption { return func(s *Slapd) { s.anonymous = true } }
+
+// DemandClientCertificate refuses encrypted connections without a certificate of
+// the server's authority.
+func DemandClientCertificate() SlapdOption { return func(s *Slapd) { s.mutual = true } }
 
 // StartSlapd starts slapd on free ports with an empty database, seeds it and
 // stops it when the test ends. It fails the test where slapd is not installed.
@@ -69,6 +76,7 @@ func StartSlapd(t testing.TB, opts ...SlapdOption) *Slapd {
 		opt(s)
 	}
 	s.CAFile = filepath.Join(s.dir, "ca.pem")
+	s.ClientCertFile, s.ClientKeyFile = filepath.Join(s.dir, "client.pem"), filepath.Join(s.dir, "client.key")
 	if err := writeTestCertificates(s.dir); err != nil {
 		t.Fatalf("make certificates for slapd: %v", err)
 	}
@@ -116,6 +124,10 @@ func (s *Slapd) writeConfig() {
 	if s.anonymous {
 		access = "by * read"
 	}
+	verify := "never"
+	if s.mutual {
+		verify = "demand"
+	}
 	data := filepath.Join(s.dir, "db")
 	config := fmt.Sprintf(`include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
@@ -130,6 +142,7 @@ argsfile %[1]s/slapd.args
 TLSCACertificateFile %[1]s/ca.pem
 TLSCertificateFile %[1]s/server.pem
 TLSCertificateKeyFile %[1]s/server.key
+TLSVerifyClient %[8]s
 database mdb
 suffix "%[2]s"
 rootdn "%[3]s"
@@ -144,7 +157,7 @@ ppolicy_default "cn=default,%[6]s"
 ppolicy_use_lockout
 access to attrs=userPassword by anonymous auth by * none
 access to * %[7]s
-`, s.dir, SlapdBaseDN, slapdAdminDN, slapdAdminPW, data, policiesOU, access)
+`, s.dir, SlapdBaseDN, slapdAdminDN, slapdAdminPW, data, policiesOU, access, verify)
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		s.t.Fatal(err)
 	}

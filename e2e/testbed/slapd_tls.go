@@ -15,7 +15,8 @@ import (
 )
 
 // writeTestCertificates makes a certificate authority and a server certificate
-// for 127.0.0.1 and localhost: ca.pem, server.pem and server.key in dir.
+// for 127.0.0.1 and localhost: ca.pem, server.pem and server.key in dir. A client
+// certificate of the same authority is client.pem and client.key.
 func writeTestCertificates(dir string) error {
 	now := time.Now()
 	ca := &x509.Certificate{
@@ -33,21 +34,32 @@ func writeTestCertificates(dir string) error {
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
-	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
 	if err := writeCertificate(filepath.Join(dir, "ca.pem"), ca, ca, &caKey.PublicKey, caKey); err != nil {
 		return err
 	}
-	if err := writeCertificate(filepath.Join(dir, "server.pem"), leaf, ca, &leafKey.PublicKey, caKey); err != nil {
+	if err := writeLeaf(dir, "server", leaf, ca, caKey); err != nil {
 		return err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(leafKey)
+	client := *leaf
+	client.SerialNumber, client.Subject.CommonName = big.NewInt(3), "test client"
+	client.ExtKeyUsage, client.DNSNames, client.IPAddresses = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, nil, nil
+	return writeLeaf(dir, "client", &client, ca, caKey)
+}
+
+// writeLeaf makes a key and writes it with its certificate.
+func writeLeaf(dir, name string, leaf, ca *x509.Certificate, caKey *ecdsa.PrivateKey) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
-	return writePEM(filepath.Join(dir, "server.key"), "PRIVATE KEY", der)
+	if err := writeCertificate(filepath.Join(dir, name+".pem"), leaf, ca, &key.PublicKey, caKey); err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return writePEM(filepath.Join(dir, name+".key"), "PRIVATE KEY", der)
 }
 
 func writeCertificate(file string, cert, parent *x509.Certificate, public *ecdsa.PublicKey, signer *ecdsa.PrivateKey) error {
