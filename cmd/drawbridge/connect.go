@@ -41,7 +41,11 @@ func (a *app) openBackend(cfg configs.Connector, people cache.Cache) (connectors
 		a.reloads.add("htpasswd file", c.Reload)
 		return c, nil
 	case configs.TypeLDAP:
-		c, err := ldap.New(cfg, ldap.Deps{Log: a.log, Clock: time.Now, Lookups: people, LookupTTL: a.cfg.Cache.LookupTTL})
+		deps := ldap.Deps{Log: a.log, Clock: time.Now, Lookups: people, LookupTTL: a.cfg.Cache.LookupTTL}
+		if a.metrics != nil { // a command that opens connectors measures nothing
+			deps.Metrics = ldap.NewMetrics(a.metrics, cfg.Name)
+		}
+		c, err := ldap.New(cfg, deps)
 		if err != nil {
 			return nil, err
 		}

@@ -40,7 +40,7 @@ var (
 // so would take everybody's groups away.
 func (s *session) requireAD(ctx context.Context, limit time.Duration) error {
 	var capabilities []string
-	err := s.do(ctx, limit, func(conn *ldap3.Conn) error {
+	err := s.do(ctx, opProbe, limit, func(conn *ldap3.Conn) error {
 		result, err := conn.Search(ldap3.NewSearchRequest("", ldap3.ScopeBaseObject, ldap3.NeverDerefAliases,
 			1, seconds(limit), false, anyEntry, []string{supportedCapabilities}, nil))
 		if err == nil && len(result.Entries) == 1 {

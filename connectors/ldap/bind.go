@@ -31,7 +31,7 @@ func (c *Connector) bindUser(ctx context.Context, dn string, password identity.S
 		return err
 	}
 	defer s.close()
-	err = s.do(ctx, c.limits.op, func(conn *ldap3.Conn) error {
+	err = s.do(ctx, opUserBind, c.limits.op, func(conn *ldap3.Conn) error {
 		result, err := conn.SimpleBind(ldap3.NewSimpleBindRequest(dn, password.Reveal(),
 			[]ldap3.Control{ldap3.NewControlBeheraPasswordPolicy()}))
 		if result == nil {

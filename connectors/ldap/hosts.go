@@ -19,6 +19,7 @@ type host struct {
 	addr     string      // host:port
 	tls      *tls.Config // nil for plain LDAP; its ServerName is this host's
 	startTLS bool
+	metrics  Metrics // may be nil
 	breaker
 }
 

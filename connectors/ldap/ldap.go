@@ -28,6 +28,8 @@ type Deps struct {
 	Lookups cache.Cache
 	// LookupTTL is how long a person stays in Lookups.
 	LookupTTL time.Duration
+	// Metrics takes what is measured; nil is nowhere.
+	Metrics Metrics
 }
 
 // Connector is one LDAP directory. It is safe for concurrent use.
@@ -95,6 +97,12 @@ func New(cfg configs.Connector, deps Deps) (*Connector, error) {
 	c.pool = newPool(c.clock)
 	if err := c.parse(cfg.LDAP); err != nil {
 		return nil, fmt.Errorf("connector %s: %w", cfg.Name, err)
+	}
+	if deps.Metrics != nil {
+		for _, h := range c.hosts {
+			h.metrics = deps.Metrics
+		}
+		deps.Metrics.Watch(c.Stats)
 	}
 	return c, nil
 }

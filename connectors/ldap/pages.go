@@ -21,14 +21,14 @@ var errPaging = errors.New("the directory does not come to the end of its pages"
 // what the cookie belongs to. A server that knows no paging ignores the control
 // and answers at once. Each page is a fresh
 // request: go-ldap's own loop changes the caller's.
-func (w *worker) searchPages(ctx context.Context, req ldap3.SearchRequest) ([]*ldap3.Entry, error) {
+func (w *worker) searchPages(ctx context.Context, ph phase, req ldap3.SearchRequest) ([]*ldap3.Entry, error) {
 	var all []*ldap3.Entry
 	var cookie []byte
 	for pages := 0; ; {
 		paging := ldap3.NewControlPaging(pageSize)
 		paging.SetCookie(cookie)
 		req.Controls = []ldap3.Control{paging}
-		entries, controls, err := w.searchOnce(ctx, req)
+		entries, controls, err := w.searchOnce(ctx, ph, req)
 		if err != nil {
 			return nil, err
 		}

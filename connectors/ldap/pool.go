@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/big"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ldap3 "github.com/go-ldap/ldap/v3"
@@ -29,6 +30,8 @@ var errPoolBusy = errors.New("all service connections are in use")
 type pool struct {
 	clock func() time.Time
 	slots chan struct{}
+	// waiting counts those in acquire.
+	waiting atomic.Int32
 
 	mu     sync.Mutex
 	idle   []*session // the one used last at the end
@@ -43,6 +46,8 @@ func newPool(clock func() time.Time) *pool {
 // acquire waits for the right to one more connection, at most for the limit. The
 // caller calls release once.
 func (p *pool) acquire(ctx context.Context, limit time.Duration) error {
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
 	return takeSlot(ctx, p.slots, limit, errPoolBusy)
 }
 
@@ -159,7 +164,7 @@ func (p *pool) isClosed() bool {
 
 // probe asks for the root DSE (RFC 4512 section 5.1), which every bind may read.
 func (s *session) probe(ctx context.Context, limit time.Duration) error {
-	return s.do(ctx, limit, func(conn *ldap3.Conn) error {
+	return s.do(ctx, opProbe, limit, func(conn *ldap3.Conn) error {
 		_, err := conn.Search(ldap3.NewSearchRequest("", ldap3.ScopeBaseObject, ldap3.NeverDerefAliases,
 			1, seconds(limit), false, anyEntry, []string{noAttributes}, nil))
 		return err

@@ -85,7 +85,7 @@ type worker struct {
 // search runs one search. Continuation references are ignored: following one
 // would send our credentials to a host that somebody else named.
 func (w *worker) search(ctx context.Context, ph phase, req ldap3.SearchRequest) ([]*ldap3.Entry, error) {
-	entries, err := w.searchAll(ctx, req)
+	entries, err := w.searchAll(ctx, ph, req)
 	if err == nil {
 		return entries, nil
 	}
@@ -103,29 +103,33 @@ func (w *worker) search(ctx context.Context, ph phase, req ldap3.SearchRequest) 
 	}
 	w.s.close()
 	w.s = fresh
-	if entries, err = w.searchAll(ctx, req); err != nil {
+	if entries, err = w.searchAll(ctx, ph, req); err != nil {
 		return entries, &opError{phase: ph, host: fresh.host.addr, err: err}
 	}
 	return entries, nil
 }
 
 // searchAll runs a search to its end. One that may find many entries is paged.
-func (w *worker) searchAll(ctx context.Context, req ldap3.SearchRequest) ([]*ldap3.Entry, error) {
+func (w *worker) searchAll(ctx context.Context, ph phase, req ldap3.SearchRequest) ([]*ldap3.Entry, error) {
 	if req.SizeLimit > pageSize {
-		return w.searchPages(ctx, req)
+		return w.searchPages(ctx, ph, req)
 	}
-	entries, _, err := w.searchOnce(ctx, req)
+	entries, _, err := w.searchOnce(ctx, ph, req)
 	return entries, err
 }
 
 // searchOnce takes the request by value, so that each attempt sends a fresh one.
-func (w *worker) searchOnce(ctx context.Context, req ldap3.SearchRequest) ([]*ldap3.Entry, []ldap3.Control, error) {
+func (w *worker) searchOnce(ctx context.Context, ph phase, req ldap3.SearchRequest) ([]*ldap3.Entry, []ldap3.Control, error) {
 	req.DerefAliases = ldap3.NeverDerefAliases
 	req.TimeLimit = seconds(w.c.limits.op)
 	req.EnforceSizeLimit = true
 	var entries []*ldap3.Entry
 	var controls []ldap3.Control
-	err := w.s.do(ctx, w.c.limits.op, func(conn *ldap3.Conn) error {
+	op := opUserSearch
+	if ph == phaseGroups {
+		op = opGroupSearch
+	}
+	err := w.s.do(ctx, op, w.c.limits.op, func(conn *ldap3.Conn) error {
 		result, err := conn.Search(&req)
 		if result != nil {
 			entries, controls = result.Entries, result.Controls

@@ -30,14 +30,16 @@ type session struct {
 // errNoAnswer marks an operation that ran into its time limit.
 var errNoAnswer = errors.New("no answer within the time limit")
 
-// do runs one operation under the context and the limit, whichever ends first.
+// do runs one operation, of that name in metrics, under the context and the limit, whichever ends first.
 // On any error the session is broken: what the server still sends, such as the
 // late success of a bind, belongs to nobody.
-func (s *session) do(ctx context.Context, limit time.Duration, op func(*ldap3.Conn) error) error {
+func (s *session) do(ctx context.Context, name string, limit time.Duration, op func(*ldap3.Conn) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	end := time.Now().Add(limit)
+	start := time.Now()
+	defer func() { s.host.observe(name, start, err) }()
+	end := start.Add(limit)
 	if ctxEnd, ok := ctx.Deadline(); ok && ctxEnd.Before(end) {
 		end = ctxEnd
 	}
@@ -46,7 +48,7 @@ func (s *session) do(ctx context.Context, limit time.Duration, op func(*ldap3.Co
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.sock.Close() })
-	err := op(s.conn)
+	err = op(s.conn)
 	if !stop() || s.sock.SetDeadline(time.Time{}) != nil || err != nil {
 		s.broken = true
 	}
@@ -84,7 +86,7 @@ func (h *host) connect(ctx context.Context, limit time.Duration) (*session, erro
 		if !h.startTLS {
 			return s, nil
 		}
-		if err := s.do(ctx, limit, func(c *ldap3.Conn) error { return c.StartTLS(h.tls) }); err != nil {
+		if err := s.do(ctx, opStartTLS, limit, func(c *ldap3.Conn) error { return c.StartTLS(h.tls) }); err != nil {
 			s.close()
 			return nil, fmt.Errorf("start tls: %w", err)
 		}
@@ -138,7 +140,9 @@ func (c *Connector) openAt(ctx context.Context, h *host, setup func(context.Cont
 		return nil, &opError{phase: phaseConnect, host: h.addr, err: errHostOpen}
 	}
 	defer leave()
+	start := time.Now()
 	s, err := h.connect(ctx, c.limits.dial)
+	h.observe(opConnect, start, err)
 	if err != nil {
 		err = &opError{phase: phaseConnect, host: h.addr, err: err}
 	} else if err = setup(ctx, s); err == nil {
@@ -158,7 +162,7 @@ func (c *Connector) openAt(ctx context.Context, h *host, setup func(context.Cont
 func (c *Connector) openService(ctx context.Context, avoid *host) (*session, error) {
 	return c.open(ctx, avoid, func(ctx context.Context, s *session) error {
 		if c.bindDN != "" {
-			err := s.do(ctx, c.limits.op, func(conn *ldap3.Conn) error {
+			err := s.do(ctx, opServiceBind, c.limits.op, func(conn *ldap3.Conn) error {
 				return conn.Bind(c.bindDN, c.bindPassword.Reveal())
 			})
 			if err != nil {

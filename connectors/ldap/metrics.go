@@ -1,0 +1,144 @@
+package ldap
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics takes what a connector measures. [NewMetrics] makes one for Prometheus.
+type Metrics interface {
+	// Request takes one request to the directory: what was asked, how it ended and
+	// how long that took.
+	Request(op, outcome string, took time.Duration)
+	// Watch is called once, with a function that tells the state of the connector
+	// whenever it is called.
+	Watch(state func() Stats)
+}
+
+// The op of a request.
+const (
+	opConnect     = "connect" // dial and TLS
+	opStartTLS    = "start_tls"
+	opProbe       = "probe" // the root DSE
+	opServiceBind = "service_bind"
+	opUserSearch  = "user_search"
+	opGroupSearch = "group_search"
+	opUserBind    = "user_bind"
+)
+
+// The outcome of a request.
+const (
+	requestOK      = "ok"
+	requestRefused = "refused" // an LDAP result other than success
+	requestTimeout = "timeout"
+	requestFailed  = "failed" // the connection, TLS, or an answer that is no LDAP
+)
+
+func requestOutcome(err error) string {
+	_, fromServer := resultCode(err)
+	switch {
+	case err == nil:
+		return requestOK
+	case errors.Is(err, errNoAnswer):
+		return requestTimeout
+	case fromServer:
+		return requestRefused
+	}
+	return requestFailed
+}
+
+// Stats is the state of a connector.
+type Stats struct {
+	// Idle, InUse and Waiting count service connections: those in the pool, those
+	// that searches use, and the searches that wait for one.
+	Idle, InUse, Waiting int
+	// Hosts are the servers, in their order.
+	Hosts []HostStats
+}
+
+// HostStats is the state of one server.
+type HostStats struct {
+	Host    string // host:port, from the configuration
+	Breaker BreakerState
+}
+
+// Stats returns the state of the connector now.
+func (c *Connector) Stats() Stats {
+	s := Stats{InUse: len(c.pool.slots), Waiting: int(c.pool.waiting.Load())}
+	c.pool.mu.Lock()
+	s.Idle = len(c.pool.idle)
+	c.pool.mu.Unlock()
+	for _, h := range c.hosts {
+		s.Hosts = append(s.Hosts, HostStats{h.addr, h.state(c.clock())})
+	}
+	return s
+}
+
+// observe measures what began at start. Tests and embedders may leave metrics out.
+func (h *host) observe(op string, start time.Time, err error) {
+	if h.metrics != nil {
+		h.metrics.Request(op, requestOutcome(err), time.Since(start))
+	}
+}
+
+// PrometheusMetrics are the metrics of one connector. No label holds a user.
+type PrometheusMetrics struct {
+	duration *prometheus.HistogramVec
+	reg      prometheus.Registerer
+}
+
+// NewMetrics registers the metrics of the connector of that name.
+func NewMetrics(reg prometheus.Registerer, connector string) *PrometheusMetrics {
+	reg = prometheus.WrapRegistererWith(prometheus.Labels{"connector": connector}, reg)
+	return &PrometheusMetrics{reg: reg, duration: promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "drawbridge_ldap_request_duration_seconds",
+		Help:    "Time of requests to the directory by what was asked and how it ended.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 4, 8},
+	}, []string{"op", "outcome"})}
+}
+
+// Request counts and times one request.
+func (m *PrometheusMetrics) Request(op, outcome string, took time.Duration) {
+	m.duration.WithLabelValues(op, outcome).Observe(took.Seconds())
+}
+
+// Watch registers the gauges.
+func (m *PrometheusMetrics) Watch(state func() Stats) {
+	m.reg.MustRegister(&gauges{
+		state: state,
+		pool: prometheus.NewDesc("drawbridge_ldap_pool_connections",
+			"Service connections: idle, in use, and searches that wait for one.", []string{"state"}, nil),
+		breaker: prometheus.NewDesc("drawbridge_ldap_breaker_state",
+			"The breaker of each host: 0 closed, 1 half open, 2 open.", []string{"host"}, nil),
+	})
+}
+
+// gauges reads the state of a connector when it is scraped.
+type gauges struct {
+	state         func() Stats
+	pool, breaker *prometheus.Desc
+}
+
+// Describe implements [prometheus.Collector].
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
+	ch <- g.pool
+	ch <- g.breaker
+}
+
+// Collect implements [prometheus.Collector].
+func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	s := g.state()
+	for state, n := range map[string]int{"idle": s.Idle, "in_use": s.InUse, "waiting": s.Waiting} {
+		ch <- prometheus.MustNewConstMetric(g.pool, prometheus.GaugeValue, float64(n), state)
+	}
+	seen := map[string]bool{} // a host that is configured twice is one series
+	for _, h := range s.Hosts {
+		if !seen[h.Host] {
+			seen[h.Host] = true
+			ch <- prometheus.MustNewConstMetric(g.breaker, prometheus.GaugeValue, float64(h.Breaker), h.Host)
+		}
+	}
+}
