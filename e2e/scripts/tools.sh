@@ -22,11 +22,16 @@ jobs=${TOOLS_JOBS:-2}
 packages=(
 	slapd ldap-utils redis-server docker-registry
 	skopeo podman apache2-utils debootstrap
+	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba ldb-tools winbind
 	openssl ca-certificates curl jq git make gcc libc6-dev
 )
 
-# Services that the packages above would run. The tests start their own.
-services=(slapd redis-server docker-registry)
+# Services that the packages above would run, as package:service where the names
+# differ. The tests start their own.
+services=(
+	slapd redis-server docker-registry
+	samba:smbd samba:nmbd samba:samba-ad-dc winbind
+)
 
 # name, version, plain name ("-" for none), and how it is built: a package for
 # `go install`, or the folder of a tools module and the package to build in it.
@@ -98,7 +103,7 @@ install_packages() {
 	local service
 	for service in "${services[@]}"; do
 		# One that was here before is somebody's; it is left alone.
-		case " ${missing[*]} " in *" $service "*) rest_service "$service" ;; esac
+		case " ${missing[*]} " in *" ${service%%:*} "*) rest_service "${service#*:}" ;; esac
 	done
 }
 

@@ -13,4 +13,10 @@
 // [StartRegistry]: distribution 2.8, 3.0.0 and 3.1.1, with token authentication
 // as [RegistryOptions] says. The port is chosen by the registry and read from its
 // log, so that no two tests can want the same one.
+//
+// [StartSamba]: an Active Directory domain controller. Its ports are fixed, so that
+// each one gets a loopback address of its own, from 127.0.0.53 on, which a lock
+// keeps others from taking; they are below 1024, and it runs as root only. The
+// domain is provisioned once, kept in .tools/e2e and copied for every controller.
+// The machine's own Samba and /etc/samba are neither read nor written.
 package testbed

@@ -49,14 +49,11 @@ func buildServer(root string) (path string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- a file of the repository
+	unlock, err := lockFile(filepath.Join(dir, "lock"), syscall.LOCK_EX)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()                // gives the lock back
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil { // #nosec G115 -- a file descriptor is small
-		return "", err
-	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	path = filepath.Join(dir, "drawbridge")
 	builder, us := filepath.Join(dir, "builder"), strconv.Itoa(os.Getpid())
 	if last, err := os.ReadFile(builder); err == nil && string(last) == us { // #nosec G304 -- a file of the repository
