@@ -42,13 +42,11 @@ type Samba struct {
 	// Domain Users. BindUPN is its other name.
 	BindDN, BindUPN, BindPassword string
 	// CAFile is the PEM certificate of the authority behind LDAPS and StartTLS.
-	// With [SambaOwnCertificate] it is there once the controller answers.
 	CAFile string
 
 	t        testing.TB
 	dir      string
 	further  []string // lines of smb.conf
-	ownTLS   bool
 	run      *process
 	insecure bool
 }
@@ -59,11 +57,6 @@ type SambaOption func(*Samba)
 // SambaStrongAuth keeps Samba's default, by which a password is refused on a
 // connection without TLS. Without the option plain LDAP works as well.
 func SambaStrongAuth() SambaOption { return func(s *Samba) { s.insecure = false } }
-
-// SambaOwnCertificate keeps the certificate that Samba makes for itself. It names
-// the host in the common name and nowhere else, and every second one has a
-// negative serial number, which RFC 5280 forbids.
-func SambaOwnCertificate() SambaOption { return func(s *Samba) { s.ownTLS = true } }
 
 // StartSamba starts a domain controller with a copy of the seeded domain and
 // stops it when the test ends. It fails the test where Samba is not installed or
@@ -112,12 +105,10 @@ func sambaProgram(name string) (string, error) {
 	return sbin, nil
 }
 
-// certificates makes the authority and the certificate of this controller.
+// certificates makes the authority and the certificate of this controller. Those
+// that Samba makes itself name the host in the common name only, and many have a
+// negative serial number, which RFC 5280 forbids and Go refuses.
 func (s *Samba) certificates() error {
-	if s.ownTLS {
-		s.CAFile = filepath.Join(s.dir, "private", "tls", "ca.pem")
-		return nil
-	}
 	s.CAFile = filepath.Join(s.dir, "ca.pem")
 	for _, file := range []string{"ca.pem", "server.pem", "server.key"} {
 		s.further = append(s.further, map[string]string{
