@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -106,30 +107,33 @@ func (w *worker) adGroups(ctx context.Context, p *person, found *groupSet) error
 // adSearch adds the groups, and reports whether the primary group is no longer
 // where it was.
 func (w *worker) adSearch(ctx context.Context, p *person, primaryDN string, found *groupSet) (stale bool, err error) {
-	filter := w.c.groups.filter.expand("", p.DN)
-	if primaryDN != "" {
-		filter = "(|" + filter + w.c.groups.filter.expand("", primaryDN) + sidFilter(p.primarySID) + ")"
-	}
+	filter := "(|" + w.c.groups.filter.expand("", p.DN) + w.c.groups.filter.expand("", primaryDN) + sidFilter(p.primarySID) + ")"
 	if err := w.addGroups(ctx, filter, found); err != nil {
 		return false, err
 	}
-	return primaryDN != "" && !found.seen[dnKey(primaryDN)], nil
+	return w.c.searchesBelow(primaryDN) && !found.seen[dnKey(primaryDN)], nil
 }
 
-// primaryDN finds the group; it is empty when the group is not under
-// groups.base_dn.
+// searchesBelow reports whether the DN is where groups are searched.
+func (c *Connector) searchesBelow(dn string) bool {
+	base, baseErr := ldap3.ParseDN(c.groups.baseDN)
+	entry, err := ldap3.ParseDN(dn)
+	return baseErr == nil && err == nil && (base.AncestorOfFold(entry) || base.EqualFold(entry))
+}
+
+// primaryDN finds the group by its identifier, wherever it is: groups under
+// groups.base_dn may have it as a member also when it is elsewhere itself, as
+// Domain Users mostly is (MS-ADTS section 3.1.1.3.1.2.4, alternative forms of DNs).
 func (w *worker) primaryDN(ctx context.Context, sid []byte) (string, error) {
 	entries, err := w.search(ctx, phaseGroups, ldap3.SearchRequest{
-		BaseDN: w.c.groups.baseDN, Scope: ldap3.ScopeWholeSubtree, SizeLimit: 2,
-		Filter: sidFilter(sid), Attributes: []string{noAttributes},
+		BaseDN: "<SID=" + hex.EncodeToString(sid) + ">", Scope: ldap3.ScopeBaseObject, SizeLimit: 2,
+		Filter: anyEntry, Attributes: []string{noAttributes},
 	})
-	switch {
-	case err != nil:
-		return "", err
-	case len(entries) > 1:
-		return "", fmt.Errorf("%d entries have the security identifier of one group", len(entries))
-	case len(entries) == 0:
-		return "", nil
+	if err != nil {
+		return "", fmt.Errorf("find the primary group (the service account must be able to read it): %w", err)
+	}
+	if len(entries) != 1 || entries[0].DN == "" {
+		return "", fmt.Errorf("%d entries have the security identifier of the primary group", len(entries))
 	}
 	return entries[0].DN, nil
 }
@@ -141,14 +145,15 @@ const (
 )
 
 // primaryGroups remembers where primary groups are, so that a login needs one
-// search for all groups. A DN that is out of date is noticed by that search.
+// search for all groups. A DN under groups.base_dn that is out of date is noticed
+// by that search; another is after primaryTTL.
 type primaryGroups struct {
 	mu    sync.Mutex
 	known map[string]primaryGroup
 }
 
 type primaryGroup struct {
-	dn string // empty: not under groups.base_dn
+	dn string
 	at time.Time
 }
 

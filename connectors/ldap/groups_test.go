@@ -103,15 +103,16 @@ func (d *domain) answer(t *testing.T) func(*ber.Packet) []*ber.Packet {
 			out = append(out, entryOf("", supportedCapabilities, d.capabilities))
 		case strings.HasPrefix(q.filter, "(uid="):
 			out = append(out, entryOf("CN=alice,DC=x", "uid", []string{"alice"}, "objectSid", []string{personSID}, "primaryGroupID", []string{"513"}))
-		case strings.HasPrefix(q.filter, "(objectSid="):
-			if d.primaryDN != "" {
-				out = append(out, entryOf(d.primaryDN))
+		case strings.HasPrefix(q.base, "<SID="):
+			if d.primaryDN == "" {
+				return []*ber.Packet{searchDone(ldap3.LDAPResultNoSuchObject, "")}
 			}
+			out = append(out, entryOf(d.primaryDN))
 		default:
 			if strings.Contains(q.filter, rule+"CN=alice,DC=x") {
 				out = append(out, entryOf("CN=dev,DC=x", "cn", []string{"dev"}))
 			}
-			if d.primaryDN != "" && strings.Contains(strings.ToUpper(q.filter), "OBJECTSID") {
+			if strings.HasSuffix(d.primaryDN, q.base) && strings.Contains(strings.ToUpper(q.filter), "OBJECTSID") {
 				out = append(out, entryOf(d.primaryDN, "cn", []string{"Domain Users"}))
 			}
 			if d.primaryDN != "" && strings.Contains(q.filter, rule+d.primaryDN) {
@@ -147,7 +148,7 @@ func withGroups(t *testing.T, groups configs.LDAPGroups, servers ...*script) *Co
 }
 
 func adNested() configs.LDAPGroups {
-	return configs.LDAPGroups{Mode: configs.GroupsADNested, BaseDN: "dc=x", NameAttr: "cn"}
+	return configs.LDAPGroups{Mode: configs.GroupsADNested, BaseDN: "DC=x", NameAttr: "cn"}
 }
 
 // TestADNested: the rule and the primary group take one search on a warm
@@ -178,21 +179,33 @@ func TestADPrimaryGroupMoves(t *testing.T) {
 	d := newDomain()
 	c := withGroups(t, adNested(), serve(t, d.answer(t)))
 	authenticate(c)
-	for _, dn := range []string{"CN=Moved,DC=x", "", "CN=Domain Users,DC=x"} {
+	for _, tt := range []struct {
+		dn   string
+		want []string
+	}{
+		{"CN=Moved,DC=x", []string{"Domain Users", "dev", "everybody"}},
+		// Not where groups are searched: it is no group, but what it is in is.
+		{"CN=Domain Users,DC=elsewhere", []string{"dev", "everybody"}},
+		{"CN=Domain Users,DC=x", []string{"Domain Users", "dev", "everybody"}},
+	} {
 		d.mu.Lock()
-		d.primaryDN = dn
+		d.primaryDN = tt.dn
 		d.mu.Unlock()
-		want := []string{"Domain Users", "dev", "everybody"}
-		if dn == "" { // not under groups.base_dn
-			want = []string{"dev"}
+		if strings.HasPrefix(tt.dn, "CN=Domain Users") {
+			c.primaries = primaryGroups{} // the time of what was known is over
 		}
-		if dn == "CN=Domain Users,DC=x" {
-			c.primaries = primaryGroups{} // its time is over
-		}
-		if diff := cmp.Diff(want, authenticate(c).Identity().Groups); diff != "" {
-			t.Errorf("%q: %s", dn, diff)
+		if diff := cmp.Diff(tt.want, authenticate(c).Identity().Groups); diff != "" {
+			t.Errorf("%q: %s", tt.dn, diff)
 		}
 	}
+}
+
+// TestADPrimaryGroupUnreadable: groups that may follow from it would be lost
+// without a word.
+func TestADPrimaryGroupUnreadable(t *testing.T) {
+	d := newDomain()
+	d.primaryDN = ""
+	expect(t, authenticate(withGroups(t, adNested(), serve(t, d.answer(t)))), connectors.KindUnavailable, "")
 }
 
 // TestADNestedElsewhere: another server would answer the rule with no groups.

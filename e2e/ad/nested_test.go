@@ -67,6 +67,11 @@ func TestPrimaryGroup(t *testing.T) {
 	if diff := cmp.Diff([]string{"Users"}, mustGrant(t, connect(t, cfg, ldap.Deps{}), "alice", "alice").Groups); diff != "" {
 		t.Errorf("the primary group is elsewhere: %s", diff)
 	}
+	// It is elsewhere, and a member of a group that is searched.
+	cfg.LDAP.Groups.BaseDN = s.DN("above")
+	if diff := cmp.Diff([]string{"above"}, mustGrant(t, connect(t, cfg, ldap.Deps{}), "alice", "alice").Groups); diff != "" {
+		t.Errorf("a group of the primary group, which is elsewhere: %s", diff)
+	}
 }
 
 // TestThousandsOfGroups: somebody in 2,000 groups, more than a page of
