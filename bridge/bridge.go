@@ -191,7 +191,7 @@ func refused(reason connectors.Reason) string {
 func (b *Bridge) mint(d decision) (string, error) {
 	token, err := b.opts.Tokens.Mint(d.registry.Service, tokens.Claims{
 		Issuer: d.registry.Issuer, Audience: d.registry.Service, Subject: d.caller.String(),
-		ID: d.decisionID, IssuedAt: d.at, TTL: b.ttl(d), Access: d.access(),
+		ID: d.decisionID, IssuedAt: d.at, TTL: b.ttl(d), Access: d.access,
 	})
 	if err != nil {
 		var classified *identity.Error
@@ -227,5 +227,6 @@ func (b *Bridge) authorize(registry Registry, who caller, scopes []authz.Scope) 
 		d.granted[i] = revision.Policy.Decide(&subject, registry.Service, scope, start)
 	}
 	b.opts.Metrics.decided(d, b.opts.Clock().Sub(start))
+	d.grant()
 	return d
 }

@@ -20,6 +20,9 @@ type decision struct {
 	decisionID string
 	scopes     []authz.Scope
 	granted    []authz.Actions // one for each scope
+
+	access        []tokens.Access // the token's access claim: the granted part of each scope
+	grantedScopes []string        // the same in the form it is asked for
 }
 
 // nothing reports whether something was asked for and none of it is granted.
@@ -32,31 +35,22 @@ func (d decision) nothing() bool {
 	return len(d.scopes) > 0
 }
 
-// access is the token's access claim: the granted part of each scope.
-func (d decision) access() []tokens.Access {
-	access := make([]tokens.Access, 0, len(d.scopes))
+// grant fills in what follows from the granted actions, once for the token, the
+// answer and the audit log.
+func (d *decision) grant() {
+	d.access = make([]tokens.Access, 0, len(d.scopes))
 	for i, scope := range d.scopes {
 		if d.granted[i] == 0 {
 			continue
 		}
-		access = append(access, tokens.Access{
-			Type: scope.Type(), Name: scope.Name(), Actions: scope.AnswerActions(d.granted[i]),
-		})
+		a := tokens.Access{Type: scope.Type(), Name: scope.Name(), Actions: scope.AnswerActions(d.granted[i])}
+		d.access = append(d.access, a)
+		d.grantedScopes = append(d.grantedScopes, a.Type+":"+a.Name+":"+strings.Join(a.Actions, ","))
 	}
-	return access
 }
 
 // scope is the granted part in the form of a scope parameter.
-func (d decision) scope() string { return strings.Join(d.grantedScopes(), " ") }
-
-func (d decision) grantedScopes() []string {
-	granted := d.access()
-	out := make([]string, len(granted))
-	for i, a := range granted {
-		out[i] = a.Type + ":" + a.Name + ":" + strings.Join(a.Actions, ",")
-	}
-	return out
-}
+func (d decision) scope() string { return strings.Join(d.grantedScopes, " ") }
 
 // refusal is what a caller who is granted nothing reads: what is missing, and
 // the ID under which an admin finds the reason.
@@ -92,7 +86,7 @@ func (b *Bridge) audit(req Request, d decision, action audit.Action, outcome aud
 	e.User, e.Groups, e.Method = d.caller.String(), d.caller.Groups, string(d.caller.Method)
 	e.Connector, e.Stale = d.caller.Connector, d.caller.stale
 	e.DecisionID, e.PolicyRevision = d.decisionID, d.revision.ID
-	e.Requested, e.Granted = requested, d.grantedScopes()
+	e.Requested, e.Granted = requested, d.grantedScopes
 	b.opts.Audit.Record(e)
 }
 
@@ -121,14 +115,13 @@ func (b *Bridge) auditLogin(req Request, registry Registry, verdict connectors.V
 
 func event(req Request, registry Registry, now time.Time) audit.Event {
 	return audit.Event{
-		Time: now.UTC(), Service: registry.Service, ClientID: clip(req.ClientID),
-		SourceIP: req.SourceIP, UserAgent: req.UserAgent, RequestID: req.RequestID,
+		Time: now.UTC(), Service: registry.Service, ClientID: clip(req.ClientID, 128),
+		SourceIP: req.SourceIP, UserAgent: clip(req.UserAgent, 256), RequestID: req.RequestID,
 	}
 }
 
-// clip bounds what a caller can write into each audit event.
-func clip(s string) string {
-	const most = 128
+// clip bounds what a caller can write into each audit event, in bytes.
+func clip(s string, most int) string {
 	if len(s) > most {
 		s = s[:most]
 	}

@@ -81,16 +81,6 @@ func (c *Chain) Authenticate(ctx context.Context, cred identity.Credential) Verd
 	return Verdict{Outcome: NotMine()}
 }
 
-// Find returns the connector of that name.
-func (c *Chain) Find(name string) (Connector, bool) {
-	for _, link := range c.links {
-		if link.Connector.Name() == name {
-			return link.Connector, true
-		}
-	}
-	return nil, false
-}
-
 // refuse returns why no connector may see the credential, or the empty string.
 func refuse(cred identity.Credential) Reason {
 	user, password := cred.Username, cred.Password.Reveal()

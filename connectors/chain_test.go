@@ -129,14 +129,3 @@ func TestChainRefusesWhatNoBackendMaySee(t *testing.T) {
 		})
 	}
 }
-
-func TestChainFind(t *testing.T) {
-	c := &scripted{name: "corp"}
-	chain := connectors.NewChain(connectors.Link{Connector: c})
-	if got, ok := chain.Find("corp"); !ok || got != c {
-		t.Error("corp is not found")
-	}
-	if _, ok := chain.Find("other"); ok {
-		t.Error("other is found")
-	}
-}

@@ -38,7 +38,7 @@ func parse(w http.ResponseWriter, r *http.Request, tokenUsernames []string) (bri
 	req := bridge.Request{
 		Service:   form.Get("service"),
 		ClientID:  form.Get("client_id"),
-		UserAgent: clip(r.UserAgent()),
+		UserAgent: r.UserAgent(),
 	}
 	for name, value := range map[string]string{"service": req.Service, "client_id": req.ClientID} {
 		if len(value) > maxField {
@@ -166,13 +166,4 @@ func setPassword(req *bridge.Request, username, password string) {
 
 func invalid(format string, args ...any) error {
 	return &identity.Error{Kind: identity.Invalid, Message: fmt.Sprintf(format, args...)}
-}
-
-// clip keeps a header from filling the audit log.
-func clip(s string) string {
-	const most = 256
-	if len(s) > most {
-		s = s[:most]
-	}
-	return strings.ToValidUTF8(s, "?")
 }
