@@ -11,6 +11,9 @@ type Credential struct {
 	Password Secret
 	// Address is where the caller is, for limits; empty when unknown.
 	Address string
+	// Fresh asks that the backend itself looks at the credential now, and that
+	// nothing remembered stands in for it: what begins here lasts for weeks.
+	Fresh bool
 }
 
 const redacted = "[redacted]"

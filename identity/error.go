@@ -20,6 +20,9 @@ const (
 	Unavailable                      // a backend cannot answer now; retry later
 	RateLimited                      // too many attempts; retry later
 	Unsupported                      // well-formed, but nothing we do
+	NotFound                         // what is asked for is not there
+	Conflict                         // it contradicts what is there now
+	Stale                            // it was changed since the caller has seen it
 )
 
 // Error separates what the client may read from what the log says.

@@ -10,6 +10,9 @@ const (
 	Anonymous Kind = iota
 	User
 	Robot
+	// BreakGlass is whoever was let in on the host while the directory is down. It
+	// administers, and to a registry it is as good as anonymous.
+	BreakGlass
 )
 
 // String returns the kind's name as logs and the command line print it.
@@ -19,11 +22,17 @@ func (k Kind) String() string {
 		return "user"
 	case Robot:
 		return "robot"
+	case BreakGlass:
+		return "break-glass"
 	case Anonymous:
 		return "anonymous"
 	}
 	return "invalid"
 }
+
+// RobotPrefix begins the username that a robot logs in with: robot.ci. No person's
+// does.
+const RobotPrefix = "robot."
 
 // Method is how a session began. It is recorded so that a policy or an audit
 // can tell a password from a stronger proof.
@@ -59,7 +68,7 @@ type Identity struct {
 // for the anonymous caller. It is the subject claim of access tokens.
 func (id Identity) String() string {
 	switch id.Kind {
-	case User:
+	case User, BreakGlass:
 		return id.Connector + "/" + id.Name
 	case Robot:
 		return "robot:" + id.Name
