@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"drawbridge/store/migrations"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"modernc.org/sqlite" // registers the driver "sqlite", too
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// dialect is where the two databases differ.
+type dialect struct {
+	goose goose.Dialect
+	// remote says that the database is a server that may be down for a while.
+	remote bool
+	// options of the migration.
+	options func() ([]goose.ProviderOption, error)
+}
+
+// SQLiteName is the file in data_dir that holds the SQLite database. Beside it
+// lie its -wal and -shm files.
+const SQLiteName = "drawbridge.db"
+
+const (
+	// maxConns bounds the connections of one process to PostgreSQL, so that ten
+	// replicas fit into the server's default of 100.
+	maxConns     = 8
+	maxIdle      = 4
+	connLifetime = 10 * time.Minute
+	connIdleTime = time.Minute
+	// readers of a SQLite database do not block each other.
+	maxReaders = 4
+
+	// readBusy is how long a read waits for another process that recovers the
+	// write-ahead log. writeBusy is how long SQLite itself waits for another
+	// process that writes: see [Store.begin] for what waits longer.
+	readBusy  = 4 * time.Second
+	writeBusy = 20 * time.Millisecond
+)
+
+func (s *Store) openSQLite() error {
+	path := filepath.Join(s.opts.Dir, SQLiteName)
+	// The driver would make it readable for everybody.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // in data_dir
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	s.dialect = dialect{goose: goose.DialectSQLite3, options: func() ([]goose.ProviderOption, error) { return nil, nil }}
+	if s.write, err = sql.Open("sqlite", sqliteURL(path, "immediate", writeBusy)); err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	s.write.SetMaxOpenConns(1)
+	if s.read, err = sql.Open("sqlite", sqliteURL(path, "deferred", readBusy)); err != nil {
+		return errors.Join(fmt.Errorf("open the store: %w", err), s.write.Close())
+	}
+	s.read.SetMaxOpenConns(maxReaders)
+	return nil
+}
+
+// sqliteURL sets what SQLite forgets between connections. synchronous(FULL) syncs
+// the write-ahead log at every commit; NORMAL would lose the last ones in a power
+// cut.
+func sqliteURL(path, lock string, busy time.Duration) string {
+	query := url.Values{"_txlock": {lock}, "_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)",
+	}}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}).String()
+}
+
+// begin begins a transaction that may write. SQLite's own waiting for another
+// process looks every 100 ms in the end, and so can miss every gap that a busy
+// server leaves; this looks every few milliseconds, until ctx ends.
+func (s *Store) begin(ctx context.Context) (*sql.Tx, error) {
+	for {
+		tx, err := s.write.BeginTx(ctx, nil)
+		if !isBusy(err) || ctx.Err() != nil {
+			return tx, err
+		}
+	}
+}
+
+// isBusy says that another process has the SQLite file.
+func isBusy(err error) bool {
+	var sqliteErr *sqlite.Error
+	return errors.As(err, &sqliteErr) && sqliteErr.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+func (s *Store) openPostgres() error {
+	config, err := pgx.ParseConfig(s.opts.URL.Reveal())
+	if err != nil {
+		// pgx redacts the password, but not one that it cannot tell apart.
+		return errors.New("store.url cannot be parsed; it must read postgres://user:password@host:5432/database?sslmode=verify-full " +
+			"with special characters of the password percent-encoded")
+	}
+	config.ConnectTimeout = callTimeout / 2
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxIdle)
+	db.SetConnMaxLifetime(connLifetime)
+	db.SetConnMaxIdleTime(connIdleTime)
+	s.read, s.write = db, db
+	s.dialect = dialect{goose: goose.DialectPostgres, remote: true, options: func() ([]goose.ProviderOption, error) {
+		// Replicas that start at once must not migrate at once.
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return nil, err
+		}
+		return []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
+	}}
+	return nil
+}
+
+// migrate brings the schema up to date once in the life of the Store.
+func (s *Store) migrate(ctx context.Context) error {
+	if s.migrated.Load() {
+		return nil
+	}
+	s.migrating.Lock()
+	defer s.migrating.Unlock()
+	if s.migrated.Load() {
+		return nil
+	}
+	// SQLite has no lock across migrations: of two processes that start at once
+	// one may find a table that the other has just made, and nothing left to do
+	// when it looks again.
+	for attempt := 1; ; attempt++ {
+		err := s.migrateOnce(ctx)
+		if err == nil {
+			break
+		}
+		if s.dialect.remote || ctx.Err() != nil || attempt >= 5 && !isBusy(err) {
+			return unavailable("bring the store's schema up to date", err)
+		}
+		time.Sleep(writeBusy)
+	}
+	s.migrated.Store(true)
+	return nil
+}
+
+// migrateOnce applies the migrations that are missing.
+func (s *Store) migrateOnce(ctx context.Context) error {
+	if err := s.write.PingContext(ctx); err != nil {
+		return err
+	}
+	options, err := s.dialect.options()
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(s.dialect.goose, s.write, migrations.FS,
+		append(options, goose.WithSlog(s.opts.Log.With("component", "store")))...)
+	if err != nil {
+		return err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return err
+	}
+	newest, _, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	s.opts.Log.DebugContext(ctx, "the store is open", "schema", newest)
+	return nil
+}
