@@ -120,7 +120,7 @@ func (b *breaker) recover(ctx context.Context, t trip) {
 func (b *breaker) logRefusal(err error) {
 	now, last := time.Now().Unix(), b.refused.Load()
 	if now-last >= int64(refusalLogEvery/time.Second) && b.refused.CompareAndSwap(last, now) {
-		b.log.Warn("redis refuses cache commands; what they would have cached is looked up again", "err", err)
+		b.log.Warn("redis refuses commands; what they would have cached is looked up again, what they would have counted is counted by each process", "err", err)
 	}
 }
 
@@ -132,10 +132,13 @@ func refusal(err error) bool {
 	if !ok {
 		return false
 	}
-	code, _, _ := strings.Cut(reply.Error(), " ")
+	code, text, _ := strings.Cut(reply.Error(), " ")
 	switch code {
 	case "OOM", "READONLY", "NOPERM", "WRONGTYPE", "MISCONF", "NOREPLICAS":
 		return true
+	case "ERR":
+		// What goes wrong inside a script, a missing right for one, names the script.
+		return strings.Contains(text, "script") || strings.HasPrefix(text, "unknown command")
 	}
 	return false
 }

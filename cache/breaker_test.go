@@ -40,6 +40,8 @@ func TestBreakerTrips(t *testing.T) {
 		{"cluster down", []error{reply("CLUSTERDOWN x"), reply("CLUSTERDOWN x"), reply("CLUSTERDOWN x")}, true},
 		{"out of memory", []error{reply("OOM x"), reply("OOM x"), reply("OOM x"), reply("OOM x")}, false},
 		{"a replica", []error{reply("READONLY x"), reply("READONLY x"), reply("READONLY x")}, false},
+		{"a command that is turned off", []error{reply("ERR unknown command 'EVAL'"), reply("ERR unknown command 'EVAL'"), reply("ERR unknown command 'EVAL'")}, false},
+		{"any other fault", []error{reply("ERR max number of clients reached"), reply("ERR max x"), reply("ERR max x")}, true},
 		{"a refusal in words only", []error{errors.New("OOM x"), errors.New("OOM x"), errors.New("OOM x")}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,7 +1,8 @@
 // Package cache keeps what may be forgotten: looked-up people, verified
-// credentials and, later, revoked token IDs. There is one small interface,
-// [Cache], with an in-process implementation ([Memory]) and one on Redis
-// ([Redis]); one conformance suite (package cache/conformance) runs on both.
+// credentials, and how many wrong passwords there were. There are two small
+// interfaces, [Cache] and [Budget], each with an in-process implementation
+// ([Memory], [MemoryBudget]) and one on Redis ([Redis], [RedisBudget]); one
+// conformance suite (package cache/conformance) runs on both.
 //
 // Nothing here is the only copy of anything. A cache that is down, slow or
 // emptied costs time and never a login: callers treat every error as a miss, and
@@ -21,10 +22,14 @@
 //
 // [ParseRedisURL] has the forms of the URL: one server, a master behind
 // Sentinel, or a Cluster. Every key begins with "drawbridge:". The commands are
-// GET, SET, DEL and EXISTS (and CLUSTER SLOTS in a cluster), so that a user with
-// these rights is enough:
+// GET, SET, DEL and EXISTS, EVAL for a [RedisBudget] with the commands inside its
+// scripts, and CLUSTER SLOTS in a cluster, so that a user with these rights is
+// enough:
 //
-//	ACL SETUSER drawbridge on >password ~drawbridge:* +get +set +del +exists +cluster|slots
+//	ACL SETUSER drawbridge on >password ~drawbridge:* +get +set +del +exists +cluster|slots \
+//	    +eval +time +zadd +zcount +zrangebyscore +zrem +zremrangebyscore +zscore +pexpire
+//
+// A script touches one key, so that a Cluster runs it as it runs any command.
 //
 // # When Redis does not answer
 //
@@ -42,4 +47,8 @@
 //
 // A Redis that answers, but refuses single commands (out of memory, a replica, a
 // missing right), opens no breaker. That is logged once a minute.
+//
+// A [RedisBudget] fails in the same way, and its caller counts in a [MemoryBudget]
+// meanwhile: each process for itself, so that n replicas let through n times as
+// much until Redis is back.
 package cache

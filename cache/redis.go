@@ -111,6 +111,17 @@ func (r *Redis) Delete(ctx context.Context, keys ...string) error {
 	return opError("delete", err)
 }
 
+// eval runs a script on one key and returns the numbers that it answers.
+func (r *Redis) eval(ctx context.Context, op, script, key string, args ...any) ([]int64, error) {
+	key = keyPrefix + key
+	var answer []int64
+	err := r.do(ctx, key, func(ctx context.Context) (err error) {
+		answer, err = r.client.Eval(ctx, script, []string{key}, args...).Int64Slice()
+		return err
+	})
+	return answer, opError(op, err)
+}
+
 // Close stops the probes and closes the connections. Operations fail afterwards;
 // a second Close does nothing.
 func (r *Redis) Close() error {

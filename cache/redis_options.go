@@ -3,15 +3,14 @@ package cache
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"time"
 
 	"drawbridge/identity"
+	"drawbridge/trust"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -136,17 +135,11 @@ func (o RedisOptions) dialer() (func(ctx context.Context, network, addr string) 
 	if !o.TLS {
 		return d.DialContext, nil
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.CAFile != "" {
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the Redis CA file: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("the Redis CA file %s holds no PEM certificate", o.CAFile)
-		}
+	roots, err := trust.Load(o.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("the Redis CA file: %w", err)
 	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	// It takes the server name to verify from the address.
 	return (&tls.Dialer{NetDialer: d, Config: cfg}).DialContext, nil
 }
