@@ -1,76 +1,174 @@
 package audit
 
 import (
-	"encoding/json"
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// queueLength bounds the events that wait for the writer: a burst of denials
-// fits, a disk that hangs for minutes does not.
-const queueLength = 8192
+const (
+	// actPatience bounds how long [Log.Act] waits for each sink.
+	actPatience = 5 * time.Second
+	// closePatience bounds how long [Log.Close] waits for what is queued.
+	closePatience = 3 * time.Second
+)
 
-// Log writes events as JSON lines. It is safe for concurrent use.
+// Options says where events go.
+type Options struct {
+	// File is appended to, and made with mode 0600; "-" or empty is Stdout, which
+	// is then required.
+	File   string
+	Stdout io.Writer
+	// NoFile leaves out file and Stdout.
+	NoFile bool
+	// Store keeps events for queries; nil: none does.
+	Store Store
+	Clock func() time.Time // nil: time.Now
+	Log   *slog.Logger
+}
+
+// Log hands events to its sinks. It is safe for concurrent use.
 type Log struct {
-	queue   chan Event
-	out     io.Writer
-	closer  io.Closer
+	sinks   []*sink
+	closers []io.Closer
+	clock   func() time.Time
 	log     *slog.Logger
-	dropped atomic.Uint64
-	done    chan struct{}
+	entries map[Action]Entry
+	// prefix and serial make event IDs: one random prefix for each process.
+	prefix string
+	serial atomic.Uint64
 
-	// mu guards closed, so that Record never sends on a closed queue.
+	// mu guards closed, so that nothing is sent on a closed queue.
 	mu     sync.RWMutex
 	closed bool
 }
 
-// Open returns a log that appends to the file, which it creates with mode 0600,
-// or that writes to stdout when the file is "-" or empty.
-func Open(file string, stdout io.Writer, log *slog.Logger) (*Log, error) {
-	if file == "" || file == "-" {
-		return start(stdout, io.NopCloser(nil), log), nil
+// New returns a log that writes what [Options] name.
+func New(opts Options) (*Log, error) {
+	l := &Log{clock: opts.Clock, log: opts.Log, prefix: rand.Text()[:16], entries: make(map[Action]Entry)}
+	if l.clock == nil {
+		l.clock = time.Now
 	}
-	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the operator names the file
-	if err != nil {
-		return nil, fmt.Errorf("open the audit file: %w", err)
+	for _, entry := range Catalogue() {
+		l.entries[entry.Action] = entry
 	}
-	return start(f, f, log), nil
+	if !opts.NoFile {
+		out, closer, err := openFile(opts.File, opts.Stdout)
+		if err != nil {
+			return nil, err
+		}
+		l.closers = append(l.closers, closer)
+		l.add(&sink{name: fileSink, write: (&lines{out: out}).write, most: maxBatch})
+	}
+	if opts.Store != nil {
+		l.add(&sink{name: storeSink, write: stored(opts.Store), most: maxBatch, linger: storeLinger, again: storeAgain, giveUp: storeGiveUp})
+	}
+	return l, nil
 }
 
-func start(out io.Writer, closer io.Closer, log *slog.Logger) *Log {
-	l := &Log{
-		queue: make(chan Event, queueLength), out: out, closer: closer, log: log,
-		done: make(chan struct{}),
-	}
-	go l.write()
-	return l
+func (l *Log) add(s *sink) {
+	s.log, s.stamp = l.log, l.stamp
+	s.start()
+	l.sinks = append(l.sinks, s)
 }
 
-// Record queues the event. It never blocks.
+// item is an event on its way to a sink.
+type item struct {
+	Event
+	serial uint64
+	// done is told what became of it; nil: nobody waits.
+	done chan<- error
+}
+
+// Record queues the event for each sink. It never blocks.
 func (l *Log) Record(e Event) {
+	next := item{Event: e, serial: l.serial.Add(1)}
+	for _, s := range l.sinks {
+		if !l.hand(s, next) {
+			s.dropped.Add(1)
+		}
+	}
+}
+
+// hand puts an event into a sink's queue, if there is room and the log is open.
+func (l *Log) hand(s *sink, i item) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
-		l.dropped.Add(1)
-		return
+		return false
 	}
 	select {
-	case l.queue <- e:
+	case s.queue <- i:
+		return true
 	default:
-		l.dropped.Add(1)
+		return false
 	}
 }
 
-// Dropped counts the events that were lost because the queue was full or the
-// sink failed.
-func (l *Log) Dropped() uint64 { return l.dropped.Load() }
+// Act writes what somebody has done in the administration, and returns when every
+// sink has it, or after some seconds. What was done is done: that a sink does not
+// take it is counted and reported, and changes nothing about it.
+func (l *Log) Act(ctx context.Context, e Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actPatience)
+	defer cancel()
+	next := item{Event: e, serial: l.serial.Add(1)}
+	if next.Time.IsZero() {
+		next.Time = l.clock().UTC()
+	}
+	results := make([]chan error, len(l.sinks))
+	for i, s := range l.sinks {
+		results[i] = make(chan error, 1)
+		next.done = results[i]
+		if !l.hand(s, next) {
+			s.dropped.Add(1)
+			results[i] <- errors.New("its queue is full, or closed")
+		}
+	}
+	for i, s := range l.sinks {
+		var err error
+		select {
+		case err = <-results[i]:
+		case <-ctx.Done():
+			err = fmt.Errorf("it is not written yet: %w", ctx.Err())
+		}
+		if err != nil {
+			l.log.ErrorContext(ctx, "it is done, but not in the audit log", "sink", s.name, "action", e.Action, "target", e.Target, "error", err)
+		}
+	}
+}
 
-// Close writes what is queued and closes the file.
+// stamp gives an event what follows from its action and its place in the log.
+func (l *Log) stamp(i *item) {
+	entry := l.entries[i.Action]
+	i.Category, i.Type = entry.Category, entry.Type
+	if i.Repositories == nil {
+		i.Repositories = repositories(i.Requested)
+	}
+	if i.ID == "" {
+		i.ID = fmt.Sprintf("%s-%08x", l.prefix, i.serial)
+	}
+	if i.Time.IsZero() {
+		i.Time = l.clock().UTC()
+	}
+}
+
+// Dropped counts the events that a sink has lost, by its name: those that found its
+// queue full, and those that could not be written.
+func (l *Log) Dropped() map[string]uint64 {
+	lost := make(map[string]uint64, len(l.sinks))
+	for _, s := range l.sinks {
+		lost[s.name] = s.dropped.Load()
+	}
+	return lost
+}
+
+// Close writes what is queued, for a few seconds at most, and closes the file.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	if l.closed {
@@ -78,28 +176,18 @@ func (l *Log) Close() error {
 		return errors.New("the audit log is closed already")
 	}
 	l.closed = true
-	close(l.queue)
-	l.mu.Unlock()
-	<-l.done
-	return l.closer.Close()
-}
-
-func (l *Log) write() {
-	defer close(l.done)
-	failing := false
-	for e := range l.queue {
-		line, err := json.Marshal(e)
-		if err == nil {
-			_, err = l.out.Write(append(line, '\n'))
-		}
-		if err != nil {
-			l.dropped.Add(1)
-		}
-		// One line in the log when the sink breaks and one when it mends: a
-		// full disk must not fill the other log as well.
-		if failing != (err != nil) {
-			failing = err != nil
-			l.log.Error("audit log", "failing", failing, "error", err, "dropped", l.Dropped())
-		}
+	for _, s := range l.sinks {
+		close(s.queue)
 	}
+	l.mu.Unlock()
+	var errs []error
+	end := time.NewTimer(closePatience)
+	defer end.Stop()
+	for _, s := range l.sinks {
+		errs = append(errs, s.stop(end.C))
+	}
+	for _, c := range l.closers {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
 }
