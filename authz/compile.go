@@ -53,6 +53,9 @@ func (d *Document) Compile(opts Options) (*Policy, error) {
 	return p, nil
 }
 
+// Options returns what the policy was compiled with.
+func (p *Policy) Options() Options { return p.options }
+
 // Document returns what the policy was compiled from.
 func (p *Policy) Document() *Document { return p.doc }
 

@@ -54,6 +54,7 @@
 //	catalog-reader  catalog
 //	auditor         no action; may read the audit log (a capability)
 //	policy-admin    no action; may read the audit log and change the policy
+//	namespace-owner no action; may change the bindings of its own repositories
 //
 // A capability is a right in Drawbridge itself, never in a token, and comes from
 // built-in roles only: see [Policy.Capabilities].
@@ -61,6 +62,8 @@
 // The catalog and the capabilities are not limited to repositories. A binding
 // whose role holds nothing else leaves `repositories` out, and one that names
 // some is a fault: a policy-admin "of payments/**" would be one of everything.
+// A namespace-owner is the exception: its `repositories` are what is given into
+// its subjects' hands, plain segments and then **, and [Trespass] holds them to it.
 // The same holds for a guardrail that denies the catalog alone, and for
 // `registries` with a capability.
 //

@@ -54,7 +54,7 @@ func ExampleParse_faults() {
 `))
 	fmt.Println(err)
 	// Output:
-	// policy.yaml:3: bindings[0].role: unknown role "pushr": define it under roles, or use one of puller, pusher, maintainer, catalog-reader, auditor or policy-admin (did you mean "pusher"?)
+	// policy.yaml:3: bindings[0].role: unknown role "pushr": define it under roles, or use one of puller, pusher, maintainer, catalog-reader, auditor, policy-admin or namespace-owner (did you mean "pusher"?)
 	// policy.yaml:4: bindings[0].subjects[0]: subject "group:payments-dev": write the connector too, as in group:corp/payments-dev, or */ for any connector
 	// policy.yaml:5: bindings[0].repositories[0]: pattern "Payments/**": "Payments" has an upper-case letter, which repository names may not have: write "payments"
 }

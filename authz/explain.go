@@ -17,10 +17,12 @@ const (
 // [Explanation.ClientReason].
 type Explanation struct {
 	// Subject is the caller's qualified name, empty for anonymous.
-	Subject  string   `json:"subject"`
-	Groups   []string `json:"groups"`
-	Registry string   `json:"registry"`
-	Scope    string   `json:"scope"`
+	Subject string   `json:"subject"`
+	Groups  []string `json:"groups"`
+	// GroupsFrom is where the groups come from; nil where whoever asks gave them.
+	GroupsFrom *GroupSource `json:"groups_from,omitempty"`
+	Registry   string       `json:"registry"`
+	Scope      string       `json:"scope"`
 	// Granted is what the token carries, named as it names it.
 	Granted []string `json:"granted"`
 	// Actions has one entry for each known action that was requested.
@@ -35,6 +37,16 @@ type Explanation struct {
 
 	resource string
 	missing  Actions
+}
+
+// GroupSource is who told somebody's groups, and when.
+type GroupSource struct {
+	Connector string    `json:"connector"`
+	At        time.Time `json:"at"`
+	// How says how they were found, as far as the connector tells.
+	How string `json:"how,omitempty"`
+	// Entries are the groups' places in the directory, by name.
+	Entries map[string][]string `json:"entries,omitempty"`
 }
 
 // ActionExplanation says why one action is granted or not.

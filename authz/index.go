@@ -89,7 +89,7 @@ func (x *ruleIndex) addBinding(i uint32, b *Binding, people *principalIndex) {
 			x.entries = append(x.entries, entry{n, id, i, pattern})
 		}
 	}
-	if b.Role.onRepositories() {
+	if b.Role.Actions&repositoryActions != 0 {
 		for j := range b.Repositories {
 			add(x.nodeFor(&b.Repositories[j]), uint32(j)) //nolint:gosec // bounded by MaxDocumentBytes
 		}

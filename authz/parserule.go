@@ -46,6 +46,13 @@ func (p *parser) checkReach(v value, b *Binding, has map[string]bool) {
 	case has["repositories"]:
 		p.fault(v, "role %q (%s) is not limited to repositories: remove repositories, since it would limit nothing", b.Role.Name, b.Role.Rights())
 	}
+	if b.Role.Capabilities.Has(OwnNamespace) {
+		for i := range b.Repositories {
+			if pattern := &b.Repositories[i]; len(pattern.segments) > 0 && !pattern.isNamespace() {
+				p.fault(v, "role %q is for a part of the registry such as payments/**, and %s is none: write plain segments and then **", b.Role.Name, pattern)
+			}
+		}
+	}
 	if b.Role.Capabilities != 0 && has["registries"] {
 		p.fault(v, "role %q (%s) is not limited to registries: remove registries, since it would limit nothing", b.Role.Name, b.Role.Rights())
 	}

@@ -10,6 +10,9 @@ type Capability uint8
 const (
 	ReadAudit   Capability = 1 << iota // read the audit log and other people's access
 	WritePolicy                        // change the policy; includes reading it and the audit log
+	// OwnNamespace is changing the bindings whose repositories lie within those
+	// of the binding that grants it, and looking after robots there.
+	OwnNamespace
 )
 
 // Capabilities is a set of capabilities. The zero value is the empty set.
@@ -26,6 +29,9 @@ func (s Capabilities) Names() []string {
 	}
 	if s.Has(WritePolicy) {
 		names = append(names, "write-policy")
+	}
+	if s.Has(OwnNamespace) {
+		names = append(names, "own-namespace")
 	}
 	return names
 }
@@ -48,6 +54,7 @@ func BuiltinRoles() []Role {
 		{Name: "catalog-reader", Actions: ActionsOf(Catalog)},
 		{Name: "auditor", Capabilities: Capabilities(ReadAudit)},
 		{Name: "policy-admin", Capabilities: Capabilities(ReadAudit | WritePolicy)},
+		{Name: "namespace-owner", Capabilities: Capabilities(OwnNamespace)},
 	}
 }
 
@@ -58,4 +65,6 @@ func (r Role) Rights() string {
 
 // onRepositories reports whether the role grants something that concerns single
 // repositories, so that a binding has to say which.
-func (r Role) onRepositories() bool { return r.Actions&repositoryActions != 0 }
+func (r Role) onRepositories() bool {
+	return r.Actions&repositoryActions != 0 || r.Capabilities.Has(OwnNamespace)
+}

@@ -56,7 +56,7 @@ func slugPrefix(homeConnector string, kind identity.Kind, connector string) (str
 			return "", true
 		}
 		return connector, ValidConnectorName(connector)
-	case identity.Anonymous:
+	case identity.Anonymous, identity.BreakGlass:
 	}
 	return "", false
 }

@@ -110,7 +110,7 @@ func (p *Policy) resolve(id identity.Identity) Subject {
 	case identity.User:
 		s.add(x.authenticated)
 		s.addUser(x)
-	case identity.Anonymous:
+	case identity.Anonymous, identity.BreakGlass: // which administers, and has no part in registries
 		return s
 	}
 	if prefix, ok := slugPrefix(p.options.HomeConnector, id.Kind, id.Connector); ok {
