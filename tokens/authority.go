@@ -9,10 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/big"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -39,34 +37,11 @@ type authority struct {
 	// direct is set for a certificate that is no CA: its key signs tokens.
 	direct bool
 	source string // the file, for messages
+	root   []byte // what [authority.derive] starts from
 }
 
-// loadAuthority reads the operator's certificate and key, or reads or makes the
-// CA in the key directory. The caller holds the directory's lock.
-func loadAuthority(opts Options) (*authority, error) {
-	if opts.CACertFile != "" || opts.CAKeyFile != "" {
-		a, err := operatorAuthority(opts)
-		if err != nil {
-			return nil, fmt.Errorf("tokens.ca_cert_file and tokens.ca_key_file: %w", err)
-		}
-		return a, nil
-	}
-	path := filepath.Join(opts.Dir, caName)
-	data, err := readPrivate(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return makeAuthority(path, opts)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the signing CA: %w", err)
-	}
-	a, err := newAuthority(data, data, opts)
-	if err != nil {
-		return nil, fmt.Errorf("the signing CA in %s: %w; to start over, remove the file, restart, and mount the new %s in every registry",
-			path, err, caExportName)
-	}
-	a.source = path
-	return a, nil
-}
+// operatorCA reports whether the operator's own certificate is configured.
+func (o Options) operatorCA() bool { return o.CACertFile != "" || o.CAKeyFile != "" }
 
 func operatorAuthority(opts Options) (*authority, error) {
 	if opts.CACertFile == "" || opts.CAKeyFile == "" {
@@ -113,6 +88,9 @@ func newAuthority(certPEM, keyPEM []byte, opts Options) (*authority, error) {
 		if !selfSigned(cert) {
 			a.above = append(a.above, cert)
 		}
+	}
+	if a.root, err = deriveRoot(key); err != nil {
+		return nil, err
 	}
 	if a.direct {
 		return a, checkDirect(a, opts.Algorithm)
@@ -182,10 +160,19 @@ func checkDirect(a *authority, want Algorithm) error {
 	return nil
 }
 
-// makeAuthority makes the CA of the embedded default. It is ECDSA P-256 whatever
-// the token algorithm: every registry version verifies a chain of mixed types,
-// and a 2.8 registry crashes on an Ed25519 root.
+// makeAuthority makes a CA of our own and keeps it in the file.
 func makeAuthority(path string, opts Options) (*authority, error) {
+	a, err := newOwnCA(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	return a, keepAuthority(a, opts)
+}
+
+// newOwnCA makes a CA, which is in no file yet. It is ECDSA P-256 whatever the
+// token algorithm: every registry version verifies a chain of mixed types, and a
+// 2.8 registry crashes on an Ed25519 root.
+func newOwnCA(path string, opts Options) (*authority, error) {
 	key, err := generateP256()
 	if err != nil {
 		return nil, fmt.Errorf("make the signing CA: %w", err)
@@ -204,15 +191,21 @@ func makeAuthority(path string, opts Options) (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the signing CA: %w", err)
 	}
-	content, err := encodePair(key, cert)
+	root, err := deriveRoot(key)
+	return &authority{key: key, cert: cert, source: path, root: root}, err
+}
+
+// keepAuthority writes a CA of our own to its file.
+func keepAuthority(a *authority, opts Options) error {
+	content, err := encodePair(a.key, a.cert)
 	if err == nil {
-		err = writeFile(path, content, modePrivate)
+		err = writeFile(a.source, content, modePrivate)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keep the signing CA: %w", err)
+		return fmt.Errorf("keep the signing CA: %w", err)
 	}
-	opts.Log.Info("made a signing CA", "file", path, "expires", cert.NotAfter.UTC())
-	return &authority{key: key, cert: cert, source: path}, nil
+	opts.Log.Info("made a signing CA", "file", a.source, "expires", a.cert.NotAfter.UTC())
+	return nil
 }
 
 // sign issues a certificate for key; parent nil makes it self-signed.

@@ -106,8 +106,8 @@ func chainOf(t *testing.T, k *Keys) []*x509.Certificate {
 	t.Helper()
 	leaf := k.state.Load().leaf
 	chain := []*x509.Certificate{leaf.cert}
-	if !k.authority.direct {
-		chain = append(chain, k.authority.above...)
+	if !k.state.Load().ring.authority.direct {
+		chain = append(chain, k.state.Load().ring.authority.above...)
 	}
 	return chain
 }
@@ -191,7 +191,7 @@ func TestOperatorFilesThatAreRefused(t *testing.T) {
 		{"PKCS#8 encrypted", block("ENCRYPTED PRIVATE KEY", []byte("x"), nil), []pair{ca}, "openssl pkey"},
 		{"PKCS#1 encrypted", encrypted, []pair{ca}, "openssl pkey"},
 		{"no key", encodeCert(ca.cert), []pair{ca}, "no PEM block with a private key"},
-		{"no certificate", pkcs8(key), nil, "no PEM block with a certificate"},
+		{"no certificate", pkcs8(key), nil, "the certificate file holds no PEM certificate"},
 		{"garbage key", block("PRIVATE KEY", []byte("x"), nil), []pair{ca}, `"PRIVATE KEY" block`},
 		{"RSA-1024", pkcs8(small.key), []pair{small}, "1024 bits"},
 		{"RSA leaf for ES256", pkcs8(key), []pair{makePair(t, key, nil, notCA)}, "tokens.algorithm"},
@@ -240,10 +240,10 @@ func TestCertificateThatIsNoCASignsDirectly(t *testing.T) {
 		if err := k.Rotate(t.Context()); !errors.Is(err, ErrNoRotation) {
 			t.Errorf("%s: Rotate: %v", name, err)
 		}
-		if err := k.maintain(t.Context()); err != nil {
+		if err := takeTurn(t, k); err != nil {
 			t.Errorf("%s: maintain: %v", name, err)
 		}
-		if k.TrustFile(kidName) == "" || certOf(t, k.StaticCert(kidName)).Equal(k.authority.cert) {
+		if k.TrustFile(kidName) == "" || certOf(t, k.StaticCert(kidName)).Equal(k.state.Load().ring.authority.cert) {
 			t.Errorf("%s: the kid service has no key of its own", name)
 		}
 	}
@@ -293,7 +293,7 @@ func TestLeafNeverOutlivesItsCA(t *testing.T) {
 		t.Error("the leaf outlives its CA")
 	}
 	clock.advance(time.Hour)
-	if err := k.maintain(t.Context()); err != nil || !k.state.Load().leaf.cert.Equal(first) {
+	if err := takeTurn(t, k); err != nil || !k.state.Load().leaf.cert.Equal(first) {
 		t.Errorf("a leaf that is cut to its CA rotates for nothing: %v", err)
 	}
 	mustMint(t, k, x5cName)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -17,6 +19,11 @@ import (
 // little behind would refuse a token that was made this second.
 const Backdate = 60 * time.Second
 
+// Leeway is for how long after exp distribution's registries still accept a token
+// (distribution's auth/token, Leeway; zot has none). Whatever is to stop a token
+// has to last as much longer.
+const Leeway = 60 * time.Second
+
 const idBytes = 16 // 128 bits
 
 // Access is one entry of the access claim: what the bearer may do with one
@@ -26,6 +33,15 @@ type Access struct {
 	Class   string   `json:"class,omitempty"` // empty unless the registry asked with one
 	Name    string   `json:"name"`
 	Actions []string `json:"actions"`
+}
+
+// Scope is the entry in the form of a scope parameter: repository:app:pull,push.
+func (a Access) Scope() string {
+	kind := a.Type
+	if a.Class != "" {
+		kind += "(" + a.Class + ")"
+	}
+	return kind + ":" + a.Name + ":" + strings.Join(a.Actions, ",")
 }
 
 // Claims is what an access token says, in terms the rest of Drawbridge uses.
@@ -42,6 +58,17 @@ type Claims struct {
 	// Access is the granted scope; nil is an empty list on the wire, because a
 	// registry reads null as a malformed token.
 	Access []Access
+	// Session is the ID of the session that the token belongs to (sid), so that it
+	// ends with the session; empty where there is none.
+	Session string
+	// AuthTime is when the caller's credential was verified (auth_time): of a
+	// session, the login that it began with. It may lie long before IssuedAt, where
+	// a verified credential is remembered, and is what decides whether a person's
+	// revocation meets the token. It is kept to the millisecond; zero is left out.
+	AuthTime time.Time
+	// KeyID is the kid of the key that signed. [Keys.Verify] sets it, and
+	// [Keys.Mint] does not read it.
+	KeyID string
 }
 
 // wireClaims is the JSON form. The fields are plain integers and strings, so
@@ -56,6 +83,10 @@ type wireClaims struct {
 	IssuedAt  int64    `json:"iat"`
 	ID        string   `json:"jti"`
 	Access    []Access `json:"access"`
+	Session   string   `json:"sid,omitempty"`
+	// AuthTime has decimals, as RFC 7519 section 2 (NumericDate) allows; no
+	// registry reads it.
+	AuthTime float64 `json:"auth_time,omitempty"`
 }
 
 // NewID returns a fresh jti: 128 random bits in the URL-safe base64 alphabet,
@@ -79,30 +110,36 @@ func (c Claims) check() error {
 		return errors.New("the claims have no time of issue")
 	case c.TTL < time.Second:
 		return fmt.Errorf("a lifetime of %s is under one second", c.TTL)
-	case !utf8.ValidString(c.Subject):
+	case !utf8.ValidString(c.Subject), !utf8.ValidString(c.Session):
 		// JSON would replace the bad bytes, and two subjects would become one.
-		return errors.New("the subject is not valid UTF-8")
+		return errors.New("the subject or the session is not valid UTF-8")
 	}
 	return nil
 }
 
-// expiry returns exp as it stands in the token.
-func (c Claims) expiry() time.Time {
+// Expiry returns exp as it stands in the token.
+func (c Claims) Expiry() time.Time {
 	return time.Unix(c.IssuedAt.Unix()+int64(c.TTL/time.Second), 0)
 }
 
 // encode returns the payload's JSON.
 func (c Claims) encode() ([]byte, error) {
 	backdated := c.IssuedAt.Add(-Backdate).Unix()
+	var authTime float64
+	if !c.AuthTime.IsZero() {
+		authTime = float64(c.AuthTime.UnixMilli()) / 1000
+	}
 	return json.Marshal(wireClaims{
 		Issuer:    c.Issuer,
 		Subject:   c.Subject,
 		Audience:  c.Audience,
-		ExpiresAt: c.expiry().Unix(),
+		ExpiresAt: c.Expiry().Unix(),
 		NotBefore: backdated,
 		IssuedAt:  backdated,
 		ID:        c.ID,
 		Access:    wireAccess(c.Access),
+		Session:   c.Session,
+		AuthTime:  authTime,
 	})
 }
 
@@ -128,6 +165,10 @@ func wireAccess(access []Access) []Access {
 // claims undoes encode.
 func (w *wireClaims) claims() Claims {
 	issued := time.Unix(w.IssuedAt, 0).Add(Backdate)
+	var authTime time.Time
+	if w.AuthTime > 0 {
+		authTime = time.UnixMilli(int64(math.Round(w.AuthTime * 1000)))
+	}
 	return Claims{
 		Issuer:   w.Issuer,
 		Audience: w.Audience,
@@ -136,6 +177,8 @@ func (w *wireClaims) claims() Claims {
 		IssuedAt: issued,
 		TTL:      time.Unix(w.ExpiresAt, 0).Sub(issued),
 		Access:   w.Access,
+		Session:  w.Session,
+		AuthTime: authTime,
 	}
 }
 

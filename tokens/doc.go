@@ -30,10 +30,15 @@
 // A leaf lives for rotate_every + the longest token lifetime + 7 days, and never
 // beyond its CA, because a registry refuses an expired certificate without any
 // leeway. It is replaced at the age rotate_every ([Keys.Run]) or on demand
-// ([Keys.Rotate]). Nothing needs to be published before: the certificate travels
-// in the token. The key before is forgotten at once; its certificate stays in the
-// JWKS and for [Keys.Verify] until the last of its tokens is over. If a rotation
-// fails, the old leaf signs on and the failure is logged every minute.
+// ([Keys.RollLeaves], [Keys.Rotate]). Registries need not be told: the certificate
+// travels in the token. The key before is forgotten at once; its certificate stays
+// in the JWKS and for [Keys.Verify] until the last of its tokens is over. If a
+// rotation fails, the old leaf signs on and the failure is logged every minute.
+//
+// A CA of ours is replaced in two steps, because registries read it at their start:
+// [Keys.NewCA] makes the next one and lists it beside the old one in
+// signing-ca.pem; once the registries were restarted, [Keys.RetireCA] has leaves
+// issued under it.
 //
 // # Forms
 //
@@ -48,15 +53,64 @@
 // alone, which [Keys.Mint] and [Keys.Verify] both insist on, is what keeps
 // another registry's token out of it.
 //
+// # Claims of our own
+//
+// Beside what registries read, a token may say to which session it belongs (sid) and
+// when its caller's credential was verified (auth_time, with milliseconds), so that
+// package revocation can tell which tokens a revocation meets. Registries ignore
+// both.
+//
+// # Derived secrets
+//
+// [Keys.Derive] makes secrets for other parts of Drawbridge out of the signing
+// authority's private key (HKDF-SHA256, RFC 5869, over its PKCS#8 form), one for
+// each label. Replicas that share the CA share them: they need no other setting
+// to read what the others have sealed in a shared Redis.
+//
+// # Replicas
+//
+// Processes that have the same authority and the same [Store] verify each other's
+// tokens and hand out one JWKS. Each has a leaf of its own, unless they share the
+// directory; the static key of a service is one for all.
+//
+//   - A process publishes the public half of its leaf as a [Record] before it signs
+//     with it. A rotation that is due waits for the store, for as long as the old
+//     leaf can go on; at a first start without the store the leaf is published
+//     later.
+//   - The first process that needs the static key of a service makes it and
+//     publishes both halves, the private one encrypted; the others take it over. A
+//     first start without the store makes none. A file that differs from the store
+//     is an error, unless the store says that the file's key was rotated out.
+//   - Whatever is changed is announced in the feed ([Keys.Apply]), and each process
+//     then takes a turn: it reads its directory and the store, does what is asked
+//     of it, and puts the result in force. Turns are also taken once a minute.
+//   - A token whose kid is unknown makes [Keys.Verify] ask the store at once. Kids
+//     can be made up, so all such tokens of 250 ms share one question.
+//   - An order to roll the leaves is a mark on each leaf's record, so that it means
+//     a leaf and not a time: who is down finds it at its start, and nobody rolls
+//     twice.
+//
+// Whoever can write the store could add a key, or put back one that was retired. So
+// a record counts only under the [Seal] of an authority: a MAC whose key follows
+// from the authority's private key and covers all of the record, so that only a
+// process that could issue a leaf anyway can publish one. Private static keys are
+// encrypted under another such key (AES-256-GCM), bound to kid and service. What
+// remains to somebody with write access: to remove records, to put back an older
+// version of one, and to undo a revocation for processes that start afterwards. A
+// revocation itself needs no seal: it only ever refuses.
+//
+// During a change of the CA, records have the seals of both.
+//
 // # Files
 //
 // In data_dir/keys, private files with mode 0600 and public ones with 0644:
 //
 //	ca.pem               key and certificate of the CA made here
+//	ca-next.pem          those of the CA that follows it, during a change
 //	leaf.pem             key and certificate of the current leaf, then the retired certificates
 //	static-S-H-A.pem     key and certificate of the kid service S; H tells apart like names, A is the algorithm
 //	static-S-H-A.crt     its certificate: zot's trust file
-//	signing-ca.pem       the CA's certificate: distribution's rootcertbundle
+//	signing-ca.pem       the CA's certificate, and the next one's: distribution's rootcertbundle
 //	jwks.json            the public keys: distribution 3's jwks file
 //	.lock                flock(2) of the processes that share the directory
 //
@@ -65,8 +119,10 @@
 // the old pair or the new one. Making and rotating happens under the lock, after
 // reading what is there: two processes that start at once end up with one CA.
 // Processes that share a directory must have the same token settings; each takes
-// over the other's new leaf within a minute. To share it between machines, the
-// file system must support flock, as NFS 4 does.
+// over the other's new leaf as soon as the feed announces it, and within a minute
+// without a store. To share it between machines, the file system must support
+// flock, as NFS 4 does. What root writes belongs to the directory's owner, so that
+// an administrator's command does not lock the server out.
 //
 // # Algorithms
 //
@@ -85,9 +141,14 @@
 //   - By [Keys.Mint]: a service that is not configured, an audience other than
 //     the service, a lifetime over the longest one or beyond the certificate, a
 //     token over [MaxTokenBytes].
-//   - By [Keys.Verify]: everything whose kid is not one of ours, whose algorithm
-//     is not that key's, that is expired or not yet valid, that has critical
-//     extensions, or that a static key signed for another service.
+//   - By [Keys.Verify]: everything whose kid is not one of ours, was revoked or is
+//     past its last token, whose algorithm is not that key's, that is expired or
+//     not yet valid, that has critical extensions, or that a static key signed for
+//     another service. It never follows x5c: a leaf that was not published under
+//     our seal is nobody's. A [Verifier], for who is asked about every request of a
+//     push, refuses the same, but gives exp the leeway that registries give it.
+//   - With Options.Existing, by everything that would make a CA or a leaf where no
+//     server has run.
 //
 // No token is ever logged or part of an error.
 package tokens

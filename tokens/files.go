@@ -41,6 +41,9 @@ func writeFile(path string, content []byte, mode fs.FileMode) (err error) {
 	}()
 	_, err = f.Write(content)
 	if err == nil {
+		err = keepOwner(f, dir)
+	}
+	if err == nil {
 		err = f.Chmod(mode)
 	}
 	if err == nil {
@@ -66,6 +69,31 @@ func syncDir(dir string) error {
 	}
 	defer func() { _ = d.Close() }()
 	return d.Sync()
+}
+
+// renameSynced puts one of our files in another's place, durably.
+func renameSynced(dir, from, to string) error {
+	if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// keepOwner gives a file that root writes to the owner of its directory: a command
+// that an administrator runs must not lock the server out of its own keys.
+func keepOwner(f *os.File, dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 // exportFile writes a public file unless it already has that content, so that a

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -168,4 +169,29 @@ func TestLockIsHeldAndReleased(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
+}
+
+// A command that root runs must not lock the server's user out of its keys.
+func TestFilesBelongToTheDirectorysOwner(t *testing.T) {
+	dir := t.TempDir()
+	want := os.Getuid()
+	if want == 0 {
+		want = 65534 // "nobody", as any server's user
+		if err := os.Chown(dir, want, want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "f")
+	for range 2 { // made, then replaced
+		if err := writeFile(path, []byte("x"), modePrivate); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Sys().(*syscall.Stat_t).Uid; int(got) != want || info.Mode().Perm() != modePrivate {
+			t.Errorf("the file belongs to %d with mode %v, want %d", got, info.Mode(), want)
+		}
+	}
 }

@@ -4,13 +4,18 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 )
+
+// maxRSABytes bounds the modulus of a key that is read: 16384 bits.
+const maxRSABytes = 2048
 
 // jwk is a public key in the form of RFC 7517. The unused members of the other
 // key types stay out of the JSON.
@@ -50,6 +55,41 @@ func publicJWK(pub crypto.PublicKey) (jwk, error) {
 	}
 	k.KeyID = k.thumbprint()
 	return k, nil
+}
+
+// parseJWK reads a public key that [publicJWK] has written. Anything else about it,
+// such as its kid, is the caller's to compute anew.
+func parseJWK(data []byte) (crypto.PublicKey, error) {
+	var k jwk
+	if err := json.Unmarshal(data, &k); err != nil {
+		return nil, err
+	}
+	x, y, n, e, err := k.numbers()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case k.Type == "EC" && k.Curve == "P-256" && len(x) == 32 && len(y) == 32:
+		return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
+	case k.Type == "RSA" && len(n) > 0 && len(n) <= maxRSABytes && len(e) > 0 && len(e) <= 4:
+		return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}, nil
+	case k.Type == "OKP" && k.Curve == "Ed25519" && len(x) == ed25519.PublicKeySize:
+		return ed25519.PublicKey(x), nil
+	}
+	return nil, fmt.Errorf("a JWK of type %q is not a key that signs tokens", k.Type)
+}
+
+// numbers decodes the members that hold numbers.
+func (k jwk) numbers() (x, y, n, e []byte, err error) {
+	for _, member := range []struct {
+		text string
+		into *[]byte
+	}{{k.X, &x}, {k.Y, &y}, {k.N, &n}, {k.E, &e}} {
+		if *member.into, err = base64.RawURLEncoding.DecodeString(member.text); err != nil {
+			return nil, nil, nil, nil, fmt.Errorf("a member of the JWK is not base64url: %w", err)
+		}
+	}
+	return x, y, n, e, nil
 }
 
 // thumbprint is RFC 7638 section 3: the required members only, in

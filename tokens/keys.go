@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"drawbridge/store/feed"
 )
 
 // How a token names the key that verifies it: the token_form of a registry.
@@ -47,78 +49,114 @@ type Options struct {
 	// LongestTTL is the longest lifetime [Keys.Mint] accepts. Leaves outlive it.
 	LongestTTL time.Duration
 	Registries []Registry
-	Clock      func() time.Time // nil: time.Now
-	Rand       io.Reader        // serial numbers; nil: crypto/rand
-	Log        *slog.Logger     // nil: nothing is logged
+	// Store tells other processes of our keys and us of theirs; nil: nobody is told.
+	Store Store
+	// Announce is told of the changes that an order has put into the feed, such as
+	// feed.Writer's method; nil: others find them in the store.
+	Announce func(ctx context.Context, stored ...feed.Change)
+	// Replica names this process in the store, for people.
+	Replica string
+	// Existing makes nothing that a server would have made: it is for commands,
+	// which would otherwise make a CA in a directory that no server ever opens.
+	Existing bool
+	Clock    func() time.Time // nil: time.Now
+	Rand     io.Reader        // serial numbers; nil: crypto/rand
+	Log      *slog.Logger     // nil: nothing is logged
 }
 
 // Keys holds the signing keys. Its methods may be called concurrently; minting
-// and verifying take no lock.
+// and verifying take no lock, unless a token names a key that nobody here knows.
 type Keys struct {
-	opts      Options
-	authority *authority
-	state     atomic.Pointer[state]
+	opts   Options
+	state  atomic.Pointer[state]
+	shared shared
 
-	rotating sync.Mutex // one rotation at a time in this process
-	warned   time.Time  // of an authority that ends soon; guarded by rotating
+	rotating sync.Mutex    // one turn at a time in this process
+	warned   time.Time     // of an authority that ends soon; guarded by rotating
+	wake     chan struct{} // asks Run for a turn now
 }
 
-// state is replaced as a whole and never changed.
+// state is what this process signs with. It is replaced as a whole and never
+// changed.
 type state struct {
+	ring    *ring
 	leaf    *signer
 	statics map[string]*signer // by service
-	signers map[string]*signer // every service's
-	public  map[string]publicKey
+	signers map[string]*signer // every service's that has a key
+	waiting map[string]error   // why a kid service has none yet
 	retired []retiredLeaf
-	jwks    []byte
 }
 
+// publicKey is what verifies.
 type publicKey struct {
 	key     crypto.PublicKey
-	alg     Algorithm
-	service string // a static key speaks for one service only
+	jwk     jwk
+	service string    // a static key speaks for one service only
+	until   time.Time // from when on it verifies no more; zero for a key of ours that signs
 }
 
 // Open reads the keys, or makes what is missing, and writes the public files
 // that registries mount. Processes that open one directory at the same time get
 // the same keys. Every error says what to do about it; Open never replaces a key
-// it cannot read.
+// it cannot read. A store that does not answer is no error: [Keys.Run] publishes
+// later.
 func Open(opts Options) (*Keys, error) {
 	opts, err := opts.complete()
 	if err != nil {
 		return nil, err
 	}
+	k := &Keys{opts: opts, shared: newShared(), wake: make(chan struct{}, 1)}
+	if opts.Existing {
+		return k, k.read()
+	}
 	if err := os.MkdirAll(opts.Dir, modeDir); err != nil { // #nosec G301 -- registries mount the public files
 		return nil, fmt.Errorf("make the key directory: %w", err)
 	}
-	unlock, err := lockDir(context.Background(), opts.Dir)
+	later, err := k.refresh(context.Background(), false)
 	if err != nil {
 		return nil, err
+	}
+	if later != nil {
+		k.ask() // Run tries again at once
+	}
+	return k, nil
+}
+
+// read is Open for a command: it finds out what there is and makes nothing.
+func (k *Keys) read() error {
+	if _, err := os.Stat(k.opts.Dir); err != nil {
+		return fmt.Errorf("there are no signing keys: name the server's configuration with --config, and run this where its data_dir is: %w", err)
+	}
+	unlock, err := lockDir(context.Background(), k.opts.Dir)
+	if err != nil {
+		return err
 	}
 	defer unlock()
-	if err := sweep(opts.Dir); err != nil {
-		return nil, fmt.Errorf("clean up the key directory: %w", err)
+	s := &state{statics: make(map[string]*signer), waiting: make(map[string]error)}
+	if s.ring, err = loadRing(k.opts, nil); err != nil {
+		return err
 	}
-	k := &Keys{opts: opts}
-	if k.authority, err = loadAuthority(opts); err != nil {
-		return nil, err
+	leaf, err := readLeaf(s.ring.authority, k.opts)
+	if s.ring.authority.direct {
+		leaf, err = directLeaf(s.ring.authority)
 	}
-	if err := exportFile(filepath.Join(opts.Dir, caExportName), k.SigningCA()); err != nil {
-		return nil, fmt.Errorf("export the signing CA: %w", err)
+	if err != nil {
+		return err
 	}
-	statics := make(map[string]*signer)
-	for _, r := range opts.Registries {
-		if r.Form == FormKID {
-			if statics[r.Service], err = loadStatic(r.Service, opts); err != nil {
-				return nil, err
-			}
+	s.leaf, s.retired = leaf.current, leaf.live(k.opts.Clock())
+	for _, r := range k.opts.Registries {
+		if r.Form != FormKID {
+			continue
+		}
+		static, err := readStatic(filepath.Join(k.opts.Dir, staticStem(r.Service, k.opts.Algorithm)+".pem"), r.Service)
+		if err != nil {
+			return err
+		}
+		if static != nil {
+			s.statics[r.Service] = static
 		}
 	}
-	leaf, err := k.currentLeaf(false)
-	if err != nil {
-		return nil, err
-	}
-	return k, k.install(leaf, statics)
+	return k.publish(s)
 }
 
 // complete fills in defaults and refuses options that contradict each other.
@@ -176,40 +214,24 @@ func completeRegistries(registries []Registry) ([]Registry, error) {
 	return registries, nil
 }
 
-// install computes everything readers need and swaps it in.
-func (k *Keys) install(leaf leafFile, statics map[string]*signer) error {
-	s := &state{
-		leaf: leaf.current, statics: statics, retired: leaf.retired,
-		signers: make(map[string]*signer),
-		public:  make(map[string]publicKey),
-	}
-	set := []jwk{leaf.current.jwk}
+// install makes a new state the one in force and tells readers.
+func (k *Keys) install(s *state) error {
+	s.signers = make(map[string]*signer)
 	for _, r := range k.opts.Registries {
-		s.signers[r.Service] = leaf.current
-		if static := statics[r.Service]; static != nil {
+		if r.Form != FormKID {
+			s.signers[r.Service] = s.leaf
+		} else if static := s.statics[r.Service]; static != nil {
 			s.signers[r.Service] = static
-			s.public[static.jwk.KeyID] = static.public()
-			set = append(set, static.jwk)
 		}
 	}
-	s.public[leaf.current.jwk.KeyID] = leaf.current.public()
-	for _, old := range leaf.retired {
-		key, err := publicJWK(old.cert.PublicKey)
-		if err != nil {
-			return fmt.Errorf("read a retired leaf: %w", err)
-		}
-		if _, known := s.public[key.KeyID]; !known {
-			s.public[key.KeyID] = publicKey{key: old.cert.PublicKey, alg: key.Algorithm}
-			set = append(set, key)
-		}
-	}
-	var err error
-	if s.jwks, err = keySet(set); err != nil {
+	if err := k.publish(s); err != nil {
 		return err
 	}
-	if err := exportFile(filepath.Join(k.opts.Dir, jwksName), s.jwks); err != nil {
+	if err := exportFile(filepath.Join(k.opts.Dir, caExportName), s.ring.bundle()); err != nil {
+		return fmt.Errorf("export the signing CA: %w", err)
+	}
+	if err := exportFile(filepath.Join(k.opts.Dir, jwksName), k.JWKS()); err != nil {
 		return fmt.Errorf("export the JWKS: %w", err)
 	}
-	k.state.Store(s)
 	return nil
 }

@@ -63,7 +63,8 @@ func claimsFor(service string, now time.Time) Claims {
 	return Claims{
 		Issuer: "Acme auth server", Audience: service, Subject: "corp/alice", ID: "an-id",
 		IssuedAt: now.Truncate(time.Second), TTL: testTTL,
-		Access: []Access{{Type: "repository", Name: "payments/api", Actions: []string{"pull", "push"}}},
+		Access:  []Access{{Type: "repository", Name: "payments/api", Actions: []string{"pull", "push"}}},
+		Session: "a-session", AuthTime: now.Add(-time.Hour).Truncate(time.Millisecond),
 	}
 }
 
@@ -317,14 +318,14 @@ func TestKeyExpiry(t *testing.T) {
 	opts := testOptions(t)
 	opts.Clock = clock.Now
 	k := mustOpen(t, opts)
-	left := map[string]time.Duration{}
+	left := map[Role]time.Duration{}
 	for _, info := range k.KeyExpiry() {
 		left[info.Role] = info.NotAfter.Sub(clock.Now())
 		if info.KeyID == "" || info.Algorithm != ES256 || (info.Role == RoleStatic) != (info.Service == kidName) {
 			t.Errorf("%+v", info)
 		}
 	}
-	want := map[string]time.Duration{RoleCA: ownCALife, RoleStatic: staticLife, RoleLeaf: defaultRotateEvery + testTTL + leafMargin}
+	want := map[Role]time.Duration{RoleCA: ownCALife, RoleStatic: staticLife, RoleLeaf: defaultRotateEvery + testTTL + leafMargin}
 	if diff := cmp.Diff(want, left); diff != "" {
 		t.Error(diff)
 	}

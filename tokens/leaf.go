@@ -23,8 +23,6 @@ const (
 	// headerRetired is the PEM header of a certificate that signs no more but
 	// whose tokens may still be alive until the time it names.
 	headerRetired = "Retired-Until"
-	// retiredLeeway is distribution's leeway on exp.
-	retiredLeeway = 60 * time.Second
 )
 
 // leafFile is what leaf.pem holds: the current leaf and the public half of those
@@ -38,6 +36,15 @@ type leafFile struct {
 type retiredLeaf struct {
 	cert  *x509.Certificate
 	until time.Time
+}
+
+// public returns what a verifier needs to know of the key.
+func (r retiredLeaf) public() (publicKey, error) {
+	key, err := publicJWK(r.cert.PublicKey)
+	if err != nil {
+		return publicKey{}, fmt.Errorf("read a retired leaf: %w", err)
+	}
+	return publicKey{key: r.cert.PublicKey, jwk: key, until: r.until}, nil
 }
 
 // leafDue reports whether a leaf must be replaced: it has served its time, the
@@ -134,7 +141,7 @@ func parseLeaf(data []byte, a *authority, opts Options) (leafFile, error) {
 // ones and without those whose last token is over.
 func (f leafFile) retire(cert *x509.Certificate, opts Options) leafFile {
 	now := opts.Clock()
-	until := now.Add(opts.LongestTTL + retiredLeeway).Truncate(time.Second)
+	until := now.Add(opts.LongestTTL + Leeway).Truncate(time.Second)
 	return leafFile{retired: append([]retiredLeaf{{cert, until}}, f.live(now)...)}
 }
 

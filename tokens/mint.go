@@ -18,9 +18,15 @@ const MaxTokenBytes = 7680
 // [MaxTokenBytes] is refused as identity.TooLarge before anything is signed; a
 // service that no registry has as identity.Invalid; claims that are incomplete,
 // or outlive the longest lifetime or the signing certificate, as
-// identity.Internal or identity.Unavailable. The token is never logged.
+// identity.Internal or identity.Unavailable, and so is a service whose static key
+// only the store has while it cannot be asked. The token is never logged.
 func (k *Keys) Mint(service string, c Claims) (string, error) {
-	s := k.state.Load().signers[service]
+	now := k.state.Load()
+	s := now.signers[service]
+	if why := now.waiting[service]; s == nil && why != nil {
+		return "", &identity.Error{Kind: identity.Unavailable,
+			Message: "Tokens for this registry cannot be signed now. Try again in a moment.", Err: why}
+	}
 	if s == nil {
 		return "", &identity.Error{Kind: identity.Invalid, Message: "No registry with this service name is configured.",
 			Err: fmt.Errorf("mint a token for service %q", service)}
@@ -28,10 +34,10 @@ func (k *Keys) Mint(service string, c Claims) (string, error) {
 	if err := k.checkMint(service, c); err != nil {
 		return "", identity.AsError(fmt.Errorf("mint a token for service %q: %w", service, err))
 	}
-	if !s.notAfter.IsZero() && c.expiry().After(s.notAfter) {
+	if !s.notAfter.IsZero() && c.Expiry().After(s.notAfter) {
 		return "", &identity.Error{Kind: identity.Unavailable,
 			Message: "Tokens cannot be signed now: the signing certificate is at its end. Tell the registry's administrator.",
-			Err:     fmt.Errorf("%s ends at %s; renew it and restart", k.authority.source, s.notAfter.UTC())}
+			Err:     fmt.Errorf("%s ends at %s; renew it and restart", now.ring.authority.source, s.notAfter.UTC())}
 	}
 	payload, err := c.encode()
 	if err != nil {

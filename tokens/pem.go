@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"drawbridge/trust"
 )
 
 const (
-	blockCert = "CERTIFICATE"
+	blockCert = trust.BlockType
 	blockKey  = "PRIVATE KEY" // PKCS#8
 )
 
@@ -54,22 +56,15 @@ func parseKeyBlock(block *pem.Block) (crypto.Signer, error) {
 }
 
 // parseCertificates returns the certificates of a PEM file in their order, with
-// the PEM headers that [leafFile] keeps beside them. Other blocks are passed over.
+// the PEM headers that [leafFile] keeps beside them.
 func parseCertificates(data []byte) ([]*x509.Certificate, []map[string]string, error) {
-	var certs []*x509.Certificate
-	var headers []map[string]string
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != blockCert {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read certificate %d: %w", len(certs)+1, err)
-		}
-		certs, headers = append(certs, cert), append(headers, block.Headers)
+	found, err := trust.Parse(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the certificate file %w", err)
 	}
-	if len(certs) == 0 {
-		return nil, nil, errors.New("there is no PEM block with a certificate")
+	certs, headers := make([]*x509.Certificate, len(found)), make([]map[string]string, len(found))
+	for i, cert := range found {
+		certs[i], headers[i] = cert.Certificate, cert.Headers
 	}
 	return certs, headers, nil
 }

@@ -2,23 +2,22 @@ package tokens
 
 import (
 	"crypto"
-	"crypto/x509"
 	"maps"
 	"path/filepath"
-	"slices"
-	"time"
 )
 
-// JWKS returns the content of /.well-known/jwks.json (RFC 7517): the current
-// leaf, the static keys, and the leaves before it while their tokens live. The
-// caller must not change it.
-func (k *Keys) JWKS() []byte { return k.state.Load().jwks }
+// JWKS returns the content of /.well-known/jwks.json (RFC 7517): the leaves and
+// static keys of all processes that share the store and the CA, those before them
+// while their tokens live, and static keys that are about to sign. The caller must
+// not change it.
+func (k *Keys) JWKS() []byte { return k.shared.view.Load().jwks }
 
 // SigningCA returns the content of /.well-known/signing-ca.pem, the certificate
-// to mount as a registry's rootcertbundle. It is the issuing CA alone, never the
-// root above it: a registry ignores extended key usage, so under a company's
-// root every TLS server's certificate could sign tokens.
-func (k *Keys) SigningCA() []byte { return encodeCert(k.authority.cert) }
+// to mount as a registry's rootcertbundle; two while the CA is being changed, the
+// one that signs first. It is the issuing CA alone, never the root above it: a
+// registry ignores extended key usage, so under a company's root every TLS
+// server's certificate could sign tokens.
+func (k *Keys) SigningCA() []byte { return k.state.Load().ring.bundle() }
 
 // StaticCert returns the self-signed certificate, PEM, that carries the static
 // key of a kid service: what zot is configured with. It is nil for any other
@@ -52,51 +51,18 @@ func (k *Keys) TrustFile(service string) string {
 	return ""
 }
 
+// NextCAFile returns the path of the CA that is to follow, while there is one. It
+// holds its private key.
+func (k *Keys) NextCAFile() string { return filepath.Join(k.opts.Dir, caNextName) }
+
 // JWKSFile returns the path of the copy of [Keys.JWKS] in the key directory.
 func (k *Keys) JWKSFile() string { return filepath.Join(k.opts.Dir, jwksName) }
 
 // PublicKeys returns every key that verifies tokens of ours, by kid.
 func (k *Keys) PublicKeys() map[string]crypto.PublicKey {
 	public := make(map[string]crypto.PublicKey)
-	for kid, p := range maps.All(k.state.Load().public) {
+	for kid, p := range maps.All(k.shared.view.Load().public) {
 		public[kid] = p.key
 	}
 	return public
-}
-
-// The roles a key has, see [KeyInfo].
-const (
-	RoleCA     = "ca"     // signs leaves; the trust anchor
-	RoleLeaf   = "leaf"   // signs x5c tokens
-	RoleStatic = "static" // signs the kid tokens of one service
-)
-
-// KeyInfo describes a key for metrics and for `drawbridge keys list`.
-type KeyInfo struct {
-	Role      string
-	Service   string // for a static key
-	KeyID     string // RFC 7638; empty for a CA whose key type has no token algorithm
-	Algorithm Algorithm
-	NotAfter  time.Time
-}
-
-// KeyExpiry lists the authority, the leaf and the static keys with the end of
-// their certificates.
-func (k *Keys) KeyExpiry() []KeyInfo {
-	s := k.state.Load()
-	infos := []KeyInfo{caInfo(k.authority.cert)}
-	infos = append(infos, KeyInfo{Role: RoleLeaf, KeyID: s.leaf.jwk.KeyID, Algorithm: s.leaf.alg, NotAfter: s.leaf.cert.NotAfter})
-	for _, service := range slices.Sorted(maps.Keys(s.statics)) {
-		static := s.statics[service]
-		infos = append(infos, KeyInfo{RoleStatic, service, static.jwk.KeyID, static.alg, static.cert.NotAfter})
-	}
-	return infos
-}
-
-func caInfo(cert *x509.Certificate) KeyInfo {
-	info := KeyInfo{Role: RoleCA, NotAfter: cert.NotAfter}
-	if key, err := publicJWK(cert.PublicKey); err == nil {
-		info.KeyID, info.Algorithm = key.KeyID, key.Algorithm
-	}
-	return info
 }

@@ -25,13 +25,13 @@ func TestLeafRotatesWhenDue(t *testing.T) {
 
 	clock.advance(48*time.Hour - time.Second)
 	old := mustMint(t, k, x5cName)
-	if err := k.maintain(t.Context()); err != nil || leafID(k) != first {
+	if err := takeTurn(t, k); err != nil || leafID(k) != first {
 		t.Fatalf("rotated early: %v", err)
 	}
 	oldChain := chainOf(t, k)
 
 	clock.advance(time.Second)
-	if err := k.maintain(t.Context()); err != nil || leafID(k) == first {
+	if err := takeTurn(t, k); err != nil || leafID(k) == first {
 		t.Fatalf("did not rotate: %v", err)
 	}
 	for what, token := range map[string]string{"before": old, "after": mustMint(t, k, x5cName)} {
@@ -51,7 +51,7 @@ func TestLeafRotatesWhenDue(t *testing.T) {
 		t.Errorf("the old leaf does not outlive its last token: %v", err)
 	}
 	clock.advance(2 * time.Minute)
-	if err := k.maintain(t.Context()); err != nil {
+	if err := takeTurn(t, k); err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Contains(k.JWKS(), []byte(first)) || k.PublicKeys()[first] != nil {
@@ -116,7 +116,7 @@ func TestProcessesShareOneLeaf(t *testing.T) {
 	if err := a.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.maintain(t.Context()); err != nil || leafID(a) != leafID(b) {
+	if err := takeTurn(t, b); err != nil || leafID(a) != leafID(b) {
 		t.Fatalf("the other process goes on with its leaf: %v", err)
 	}
 	if _, err := a.Verify(old); err != nil {
@@ -126,7 +126,7 @@ func TestProcessesShareOneLeaf(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, k := range []*Keys{a, b} {
 		wg.Go(func() {
-			if err := k.maintain(t.Context()); err != nil {
+			if err := takeTurn(t, k); err != nil {
 				t.Error(err)
 			}
 		})
@@ -166,7 +166,7 @@ func TestRemovedLeafFileLosesNoToken(t *testing.T) {
 	if err := os.Remove(filepath.Join(opts.Dir, leafName)); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.maintain(t.Context()); err != nil {
+	if err := takeTurn(t, k); err != nil {
 		t.Fatal(err)
 	}
 	for _, keys := range []*Keys{k, mustOpen(t, opts)} {
@@ -234,7 +234,7 @@ func TestRunWarnsOnceADayBeforeTheEnd(t *testing.T) {
 		want    int
 	}{{0, 0}, {ownCALife - 29*24*time.Hour, 1}, {time.Hour, 1}, {24 * time.Hour, 2}} {
 		clock.advance(step.advance)
-		if err := k.maintain(t.Context()); err != nil {
+		if err := takeTurn(t, k); err != nil {
 			t.Fatal(err)
 		}
 		if warnings() != step.want {
@@ -285,4 +285,10 @@ func TestMintingDuringRotation(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// takeTurn is what Run does once a minute.
+func takeTurn(t *testing.T, k *Keys) error {
+	t.Helper()
+	return errors.Join(k.maintain(t.Context()))
 }

@@ -80,5 +80,5 @@ func newSigner(key crypto.Signer, chain []*x509.Certificate) (*signer, error) {
 
 // public returns what a verifier needs to know of the key.
 func (s *signer) public() publicKey {
-	return publicKey{key: s.key.Public(), alg: s.alg, service: s.service}
+	return publicKey{key: s.key.Public(), jwk: s.jwk, service: s.service}
 }

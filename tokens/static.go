@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -37,29 +36,23 @@ func staticStem(service string, alg Algorithm) string {
 	return fmt.Sprintf("static-%s-%s-%s", readable, hex.EncodeToString(sum[:4]), strings.ToLower(string(alg)))
 }
 
-// loadStatic reads or makes the one key of a kid service and exports its
-// certificate. The caller holds the directory's lock.
-func loadStatic(service string, opts Options) (*signer, error) {
-	stem := filepath.Join(opts.Dir, staticStem(service, opts.Algorithm))
-	data, err := readPrivate(stem + ".pem")
+// readStatic returns the key of a file, nil when there is none.
+func readStatic(path, service string) (*signer, error) {
+	data, err := readPrivate(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // documented: no file
+	}
 	var s *signer
-	switch {
-	case err == nil:
-		s, err = parseStatic(data)
-	case errors.Is(err, fs.ErrNotExist):
-		s, err = makeStatic(stem+".pem", service, opts)
+	if err == nil {
+		s, err = parseStatic(data, service)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the static key of service %q in %s.pem: %w", service, stem, err)
-	}
-	s.service = service
-	if err := exportFile(stem+".crt", encodeCert(s.cert)); err != nil {
-		return nil, fmt.Errorf("export the certificate of service %q: %w", service, err)
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return s, nil
 }
 
-func parseStatic(data []byte) (*signer, error) {
+func parseStatic(data []byte, service string) (*signer, error) {
 	key, err := parsePrivateKey(data)
 	if err != nil {
 		return nil, err
@@ -75,11 +68,12 @@ func parseStatic(data []byte) (*signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.cert = certs[0]
+	s.cert, s.service = certs[0], service
 	return s, nil
 }
 
-func makeStatic(path, service string, opts Options) (*signer, error) {
+// newStatic makes a key, which is in no file yet.
+func newStatic(service string, opts Options) (*signer, error) {
 	key, err := opts.Algorithm.generate()
 	if err != nil {
 		return nil, err
@@ -99,10 +93,7 @@ func makeStatic(path, service string, opts Options) (*signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFile(path, content, modePrivate); err != nil {
-		return nil, err
-	}
 	opts.Log.Warn("made a static signing key; its registry must read the new public key and be restarted",
-		"service", service, "algorithm", string(opts.Algorithm), "file", path)
-	return parseStatic(content)
+		"service", service, "algorithm", string(opts.Algorithm))
+	return parseStatic(content, service)
 }

@@ -57,6 +57,7 @@ func TestClaimsOnTheWire(t *testing.T) {
 		t.Error(diff)
 	}
 	claims := Claims{Issuer: "iss", Audience: x5cName, ID: "id", IssuedAt: at, TTL: time.Minute,
+		Session: "s", AuthTime: time.UnixMilli(1_799_999_000_007),
 		Access: []Access{{Type: "registry", Name: "catalog", Actions: nil}, {Type: "repository", Class: "plugin", Name: "a", Actions: []string{"*"}}}}
 	if token, err = k.Mint(x5cName, claims); err != nil {
 		t.Fatal(err)
@@ -65,8 +66,12 @@ func TestClaimsOnTheWire(t *testing.T) {
 		map[string]any{"type": "registry", "name": "catalog", "actions": []any{}},
 		map[string]any{"type": "repository", "class": "plugin", "name": "a", "actions": []any{"*"}},
 	}
-	if diff := cmp.Diff(access, decodePart(t, token, 1)["access"]); diff != "" {
+	got := decodePart(t, token, 1)
+	if diff := cmp.Diff(access, got["access"]); diff != "" {
 		t.Error(diff)
+	}
+	if got["sid"] != "s" || got["auth_time"] != json.Number("1799999000.007") {
+		t.Errorf("sid %v, auth_time %v", got["sid"], got["auth_time"])
 	}
 	if claims.Access[0].Actions != nil {
 		t.Error("Mint changed the caller's claims")
@@ -89,10 +94,11 @@ func TestVerifyReturnsWhatWasMinted(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", alg, err)
 			}
+			h := headerOf(t, token)
+			want.KeyID, _ = h["kid"].(string)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: %s", alg, diff)
 			}
-			h := headerOf(t, token)
 			if _, chain := h["x5c"]; chain != (service == x5cName) || h["alg"] != string(alg) || h["kid"] == "" {
 				t.Errorf("%s, %s: header %v", alg, service, h)
 			}
@@ -118,6 +124,7 @@ func TestMintRefuses(t *testing.T) {
 		"a negative lifetime":                 {func(c *Claims) { c.TTL = -time.Hour }, identity.Internal},
 		"over the longest lifetime":           {func(c *Claims) { c.TTL = testTTL + time.Second }, identity.Internal},
 		"a subject that is not UTF-8":         {func(c *Claims) { c.Subject = "corp/\xff" }, identity.Internal},
+		"a session that is not UTF-8":         {func(c *Claims) { c.Session = "\xff" }, identity.Internal},
 		"issued after the leaf's end":         {func(c *Claims) { c.IssuedAt = c.IssuedAt.AddDate(1, 0, 0) }, identity.Unavailable},
 		"200 repositories":                    {func(c *Claims) { c.Access = many }, identity.TooLarge},
 	} {
@@ -222,7 +229,7 @@ func TestVerifyRefuses(t *testing.T) {
 	if _, err := k.Verify(good); err != nil {
 		t.Fatalf("the good token: %v", err)
 	}
-	other := makePair(t, stranger, &pair{k.authority.key, k.authority.cert}, notCA)
+	other := makePair(t, stranger, &pair{k.state.Load().ring.authority.key, k.state.Load().ring.authority.cert}, notCA)
 	parts := strings.Split(good, ".")
 	for name, token := range map[string]string{
 		"empty":                   "",
