@@ -90,6 +90,38 @@ func TestCachedAsksTheBackendOncePerCredential(t *testing.T) {
 	}
 }
 
+// late answers one question with what was there before the answer was stored, as a
+// cache does that many ask at once.
+type late struct {
+	*mapCache
+	once bool
+}
+
+func (l *late) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	if l.once {
+		l.once = false
+		return nil, false, nil
+	}
+	return l.mapCache.Get(ctx, key)
+}
+
+func TestCachedLooksAgainBeforeItAsks(t *testing.T) {
+	backend := &scripted{name: "corp", outcome: connectors.Granted(person("corp", "alice"))}
+	store := &late{mapCache: &mapCache{values: map[string][]byte{}}}
+	opts := options(store.mapCache)
+	opts.Cache = store
+	c := connectors.Cached(connectors.NewChain(connectors.Link{Connector: backend}), opts)
+	for range 2 {
+		if got := c.Authenticate(t.Context(), credential("alice", "hunter2")); got.Kind() != connectors.KindGranted {
+			t.Fatal(got.Kind())
+		}
+		store.once = true
+	}
+	if got := backend.asked; got != 1 {
+		t.Errorf("the backend was asked %d times", got)
+	}
+}
+
 func TestCachedRemembersAnswersAndNotOutages(t *testing.T) {
 	for _, tt := range []struct {
 		outcome connectors.Outcome

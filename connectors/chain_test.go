@@ -17,13 +17,19 @@ type scripted struct {
 	name    string
 	outcome connectors.Outcome
 	asked   int
+	// meanwhile happens between the question and the answer, if it is set.
+	meanwhile func()
 }
 
 func (s *scripted) Name() string { return s.name }
 
 func (s *scripted) Authenticate(context.Context, identity.Credential) connectors.Outcome {
 	s.asked++
-	return s.outcome
+	outcome := s.outcome
+	if s.meanwhile != nil {
+		s.meanwhile()
+	}
+	return outcome
 }
 
 func credential(username, password string) identity.Credential {

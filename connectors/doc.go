@@ -24,8 +24,17 @@
 // `on_unavailable: next` is the explicit exception, and each use of it is
 // reported in the [Verdict].
 //
+// An [Owner] stands before all of this: credentials of its form are shown to nobody
+// else.
+//
+// # What is remembered
+//
+// A [CachedChain] remembers what the chain said of a credential, and connectors may
+// remember whom they found. A [Forgets] makes all of that worthless for a person, in
+// every process at once, and everything that remembers people asks one.
+//
 // # Further abilities
 //
 // What only some backends can do is a small optional interface beside
-// [Connector], such as [Looker]. A caller finds it with a type assertion.
+// [Connector], such as [Looker] and [Rechecker]. A caller finds it with a type assertion.
 package connectors

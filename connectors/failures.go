@@ -1,129 +1,141 @@
 package connectors
 
 import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
+	"drawbridge/cache"
 	"drawbridge/identity"
 )
 
-const (
-	failureWindow = time.Minute
-	// maxFailing bounds the pairs of username and address that are remembered.
-	// Over it the oldest knowledge goes: a flood of invented usernames must not
-	// fill the memory, and none of them gains more than its own attempts.
-	maxFailing = 100_000
-)
+// FailureWindow is the time within which different wrong passwords count together.
+const FailureWindow = time.Minute
+
+// floodFactor is how many times the limit of different wrong passwords a pair may
+// send before not even a remembered one is let in.
+const floodFactor = 10
 
 // failures counts different wrong passwords by username and address. By username
 // alone, anybody could lock out anybody; the same wrong password again, which
 // clients send by themselves, counts once.
+//
+// What replicas share decides. Each also counts for itself what comes to it, so
+// that an attacker who waits for an outage of Redis finds no fresh budget.
 type failures struct {
-	limit int
-	clock func() time.Time
-
-	mu    sync.Mutex
-	pairs map[pair]map[string]time.Time // when each wrong credential was refused, by cache key
+	shared cache.Budget // nil: this process is alone
+	local  cache.Budget // nil: no limit
+	// floods counts the passwords that come after the limit: see flooded.
+	floods *cache.MemoryBudget
+	secret []byte
+	log    *slog.Logger
 }
 
-type pair struct{ username, address string }
-
-func newFailures(limit int, clock func() time.Time) *failures {
-	return &failures{limit: limit, clock: clock, pairs: map[pair]map[string]time.Time{}}
+func newFailures(opts CachedOptions) *failures {
+	f := &failures{secret: opts.Secret, log: opts.Log}
+	if opts.FailuresPerMinute > 0 {
+		f.shared = opts.SharedFailures
+		f.local = cache.NewMemoryBudget(opts.FailuresPerMinute, FailureWindow, opts.Clock)
+		f.floods = cache.NewMemoryBudget(floodFactor*opts.FailuresPerMinute, FailureWindow, opts.Clock)
+	}
+	return f
 }
 
-// pairOf folds case, since directories do: else one name has as many budgets as
-// it has spellings. Of an IPv6 address the network counts, since whoever has one
+// attempt is a login that counts as failed until it turns out otherwise.
+type attempt struct {
+	pair          string
+	shared, local cache.Ticket
+}
+
+// begin counts the attempt as if it had failed already, or returns how long the
+// pair has to wait for it; zero is not at all. Counting afterwards would let any
+// number of passwords through that come at the same moment.
+func (f *failures) begin(ctx context.Context, key string, cred identity.Credential) (attempt, time.Duration) {
+	if f.local == nil {
+		return attempt{}, 0
+	}
+	ctx = context.WithoutCancel(ctx) // a caller who leaves early is counted, too
+	a := attempt{pair: f.pair(cred)}
+	var wait time.Duration
+	a.local, wait, _ = f.local.Take(ctx, a.pair, key) // it fails with the context alone
+	if f.shared != nil {
+		ticket, sharedWait, err := f.shared.Take(ctx, a.pair, key)
+		if err != nil {
+			f.log.DebugContext(ctx, "wrong passwords are counted in this process only", "error", err)
+		} else {
+			a.shared, wait = ticket, sharedWait
+		}
+	}
+	if wait > 0 {
+		_, _, _ = f.floods.Take(ctx, a.pair, key) // it fails with the context alone
+		wait = max(wait, time.Second)             // clients round down
+	}
+	return a, wait
+}
+
+// flooded returns how long a pair has to wait for a password that is remembered as
+// good; zero is not at all. It waits after many more wrong ones than the limit:
+// over the limit, a password that is answered otherwise is the right one, and
+// nothing else would bound how fast an attacker may look for it while somebody
+// is logged in. A job whose address an attacker shares is not hit by less.
+func (f *failures) flooded(cred identity.Credential) time.Duration {
+	if f.floods == nil || f.floods.Empty() {
+		return 0
+	}
+	return f.floods.Full(f.pair(cred))
+}
+
+// end takes back an attempt that was no failure. A grant forgets all of the
+// pair's. What ended because its caller left stays: the backend was asked, and
+// the answer is remembered for whoever comes back for it.
+func (f *failures) end(ctx context.Context, a attempt, verdict Verdict) {
+	if f.local == nil {
+		return
+	}
+	left := ctx.Err() != nil
+	ctx = context.WithoutCancel(ctx)
+	for _, side := range []struct {
+		budget cache.Budget
+		ticket cache.Ticket
+	}{{f.local, a.local}, {f.shared, a.shared}} {
+		if side.budget == nil {
+			continue
+		}
+		var err error
+		switch verdict.Kind() {
+		case KindGranted:
+			err = side.budget.Refill(ctx, a.pair)
+		case KindUnavailable, KindMisconfigured, kindUnset:
+			if !left {
+				err = side.budget.GiveBack(ctx, side.ticket)
+			}
+		case KindDenied, KindNotMine: // it stays
+		}
+		if err != nil {
+			f.log.DebugContext(ctx, "a login that was no failure stays counted as one for a minute", "error", err)
+		}
+	}
+}
+
+// pair is the key of a username and an address, hashed: keys lie in Redis, and
+// who logs in from where is nobody's business there.
+//
+// It folds case, since directories do: else one name has as many budgets as it
+// has spellings. Of an IPv6 address the network counts, since whoever has one
 // address has all 2^64 of them.
-func pairOf(cred identity.Credential) pair {
+func (f *failures) pair(cred identity.Credential) string {
 	address := cred.Address
 	if addr, err := netip.ParseAddr(address); err == nil && addr.Unmap().Is6() {
 		if network, err := addr.WithZone("").Prefix(64); err == nil {
 			address = network.String()
 		}
 	}
-	return pair{strings.ToLower(cred.Username), address}
-}
-
-// begin counts the attempt as if it had failed already, or returns how long the
-// pair has to wait for it; zero is not at all. Counting afterwards would let any
-// number of passwords through that come at the same moment.
-func (f *failures) begin(key string, cred identity.Credential) time.Duration {
-	if f.limit <= 0 {
-		return 0
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p, now := pairOf(cred), f.clock()
-	attempts := f.live(p)
-	if len(attempts) >= f.limit {
-		oldest := now
-		for _, at := range attempts {
-			if at.Before(oldest) {
-				oldest = at
-			}
-		}
-		return max(oldest.Add(failureWindow).Sub(now), time.Second)
-	}
-	if attempts == nil {
-		f.makeRoom()
-		attempts = map[string]time.Time{}
-		f.pairs[p] = attempts
-	}
-	attempts[key] = now
-	return 0
-}
-
-// end takes back an attempt that was no failure. A grant forgets all of the pair's.
-func (f *failures) end(key string, cred identity.Credential, verdict Verdict) {
-	if f.limit <= 0 {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p := pairOf(cred)
-	switch verdict.Kind() {
-	case KindGranted:
-		delete(f.pairs, p)
-	case KindUnavailable, KindMisconfigured, kindUnset:
-		delete(f.pairs[p], key)
-	case KindDenied, KindNotMine: // it stays
-	}
-}
-
-// live drops what is older than the window and returns the rest.
-func (f *failures) live(p pair) map[string]time.Time {
-	refused := f.pairs[p]
-	since := f.clock().Add(-failureWindow)
-	for key, at := range refused {
-		if !at.After(since) {
-			delete(refused, key)
-		}
-	}
-	if refused != nil && len(refused) == 0 {
-		delete(f.pairs, p)
-		return nil
-	}
-	return refused
-}
-
-// makeRoom keeps the map within its bound. It first looks for pairs whose window
-// is over, at most a few, so that no login pays for a sweep.
-func (f *failures) makeRoom() {
-	if len(f.pairs) < maxFailing {
-		return
-	}
-	const looks = 64
-	n := 0
-	for p := range f.pairs {
-		if f.live(p) == nil {
-			continue
-		}
-		if n++; n == looks {
-			delete(f.pairs, p)
-			return
-		}
-	}
+	mac := hmac.New(sha256.New, f.secret)
+	writeFields(mac, "failures", strings.ToLower(cred.Username), address)
+	return "failures:" + hex.EncodeToString(mac.Sum(nil))
 }

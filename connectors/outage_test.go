@@ -77,6 +77,36 @@ func TestGraceBridgesAnOutageAndNothingElse(t *testing.T) {
 	}
 }
 
+// A grant says since when it is one, however it came about: a person who is revoked
+// must not get rid of that by what is remembered.
+func TestVerdictsSayWhenTheyWereVerified(t *testing.T) {
+	w := newWorld(func(*connectors.CachedOptions) {})
+	verified := func(want time.Time) {
+		t.Helper()
+		if got := w.login(t, "alice", "x"); got.Kind() != connectors.KindGranted || !got.VerifiedAt.Equal(want) {
+			t.Errorf("at %s: %s, verified at %s, want %s", w.now, got.Outcome, got.VerifiedAt, want)
+		}
+	}
+	verified(start)
+	w.now = start.Add(59 * time.Second)
+	verified(start)
+	w.corp.outcome = connectors.Unavailable(errors.New("down"))
+	w.now = start.Add(2 * time.Minute)
+	verified(start) // by grace
+	w.corp.outcome = connectors.Granted(person("corp", "alice"))
+	verified(w.now)
+	// It begins with the question and not with the answer.
+	w.now = start.Add(4 * time.Minute)
+	asked := w.now
+	w.corp.meanwhile = func() { w.now = w.now.Add(5 * time.Second) }
+	verified(asked)
+	verified(asked)
+	off := newWorld(func(o *connectors.CachedOptions) { o.TTL = 0 })
+	if got := off.login(t, "alice", "x"); !got.VerifiedAt.Equal(start) {
+		t.Errorf("nothing is remembered: verified at %s", got.VerifiedAt)
+	}
+}
+
 // Whoever was refused once is not let in by the outage that follows.
 func TestGraceNeverAfterARefusal(t *testing.T) {
 	for _, refusal := range []connectors.Outcome{connectors.Denied(connectors.AccountDisabled), connectors.NotMine()} {

@@ -53,10 +53,22 @@ const (
 	Ambiguous         Reason = "ambiguous_user" // two entries match one username
 	LoginRestricted   Reason = "login_restricted"
 	InteractionNeeded Reason = "interaction_required" // a second factor: use browser sign-in
-	UnknownToken      Reason = "unknown_token"        // a refresh token we did not issue, or no longer honour
 	TooManyFailures   Reason = "too_many_failures"    // wrong passwords for this username from this address
 	BadUsername       Reason = "bad_username"         // empty, too long, NUL or not UTF-8
 	BadPassword       Reason = "bad_password"         // empty, too long or NUL
+	PasswordChanged   Reason = "password_changed"     // another password than the one that was proved; see Rechecker
+	CannotRecheck     Reason = "cannot_recheck"       // the person's connector is gone, or is no Rechecker any more
+	AddressRefused    Reason = "address_not_allowed"  // the account is bound to other addresses
+
+	// Of robots, whose secrets tell their mistakes apart.
+	UnknownRobot    Reason = "unknown_robot"           // or a robot's secret with a person's name
+	MalformedSecret Reason = "malformed_secret"        // not a robot's secret, or one with a typing mistake
+	UnknownSecret   Reason = "unknown_secret"          // well-formed, and not (or no longer) known
+	OthersSecret    Reason = "secret_of_another_robot" // good, and not this robot's
+	SecretExpired   Reason = "secret_expired"          // rotated, and the overlap is over
+
+	// Of the account for the time that the directory is down.
+	NotArmed Reason = "not_armed" // or not any more
 )
 
 // Outcome is a connector's answer: one of the five kinds, made by the functions
@@ -65,17 +77,44 @@ type Outcome struct {
 	kind   Kind
 	id     identity.Identity
 	reason Reason
+	about  string
 	cause  error
+
+	rechecks bool
+	version  string
 }
 
 // Granted says that the backend vouches for the identity.
 func Granted(id identity.Identity) Outcome { return Outcome{kind: KindGranted, id: id} }
+
+// WithVersion says of a grant that the connector can re-check the person without a
+// password (see [Rechecker]), and names the version of the password that was
+// proved: some text that changes with the password and tells nothing of it, or
+// the empty string where the backend has none. The version must have been read
+// before the password was verified: one that was changed in between is then taken
+// for changed, and never for the one that was proved.
+func (o Outcome) WithVersion(version string) Outcome {
+	o.rechecks, o.version = true, version
+	return o
+}
+
+// Version returns what [Outcome.WithVersion] was given, and false where the person
+// cannot be re-checked.
+func (o Outcome) Version() (version string, rechecks bool) { return o.version, o.rechecks }
 
 // NotMine says that the backend does not know the username.
 func NotMine() Outcome { return Outcome{kind: KindNotMine} }
 
 // Denied says that the backend knows the username and refuses the login.
 func Denied(reason Reason) Outcome { return Outcome{kind: KindDenied, reason: reason} }
+
+// About names whom a refusal concerns, by the qualified name. It is for the audit
+// log, and only for a name that the backend knows: what was merely typed may be a
+// password.
+func (o Outcome) About(name string) Outcome {
+	o.about = name
+	return o
+}
 
 // Unavailable says that the backend cannot answer now.
 func Unavailable(cause error) Outcome { return Outcome{kind: KindUnavailable, cause: cause} }
@@ -93,6 +132,15 @@ func (o Outcome) Kind() Kind {
 
 // Identity returns who it is; the zero Identity unless Granted.
 func (o Outcome) Identity() identity.Identity { return o.id }
+
+// Whom returns the qualified name of whoever was granted, or of whom [Outcome.About]
+// says that the refusal concerns; empty when that is not known.
+func (o Outcome) Whom() string {
+	if o.kind == KindGranted {
+		return o.id.String()
+	}
+	return o.about
+}
 
 // Reason returns why the login was refused; empty unless Denied.
 func (o Outcome) Reason() Reason { return o.reason }

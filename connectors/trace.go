@@ -49,13 +49,13 @@ type Step struct {
 
 // Trace walks the chain as a login with the username would, but looks people up
 // instead of verifying a password. It returns one step for each connector, and
-// the one that settles the matter: the last one asked that was not passed over,
-// or the first one passed over if no other knows the username. There is none when
-// every connector asked says NotMine.
+// the one that settles the matter: the [Owner] of the username, the last one asked
+// that was not passed over, or the first one passed over if no other knows the
+// username. There is none when every connector asked says NotMine.
 func (c *Chain) Trace(ctx context.Context, username string) (steps []Step, settled *Step) {
-	steps = make([]Step, len(c.links))
+	steps, settled = c.traceOwners(ctx, username)
 	for i, link := range c.links {
-		step := &steps[i]
+		step := &steps[len(c.owners)+i]
 		*step = Step{Connector: link.Connector, Match: link.Match}
 		switch {
 		case !link.Match.Match(username):
@@ -70,6 +70,21 @@ func (c *Chain) Trace(ctx context.Context, username string) (steps []Step, settl
 			if step.Answer == Answer(KindNotMine.String()) || step.Skipped && settled != nil {
 				continue
 			}
+			settled = step
+		}
+	}
+	return steps, settled
+}
+
+// traceOwners begins a trace: a step for each connector, the owners' filled in.
+func (c *Chain) traceOwners(ctx context.Context, username string) (steps []Step, settled *Step) {
+	steps = make([]Step, len(c.owners)+len(c.links))
+	for i, link := range c.owners {
+		step := &steps[i]
+		*step = Step{Connector: link.Connector, Match: link.Match, Answer: NotRouted}
+		owner, ok := link.Connector.(Owner)
+		if ok && settled == nil && owner.Owns(identity.Credential{Username: username}) {
+			step.ask(ctx, username)
 			settled = step
 		}
 	}

@@ -38,6 +38,7 @@ type answer struct {
 	reason   connectors.Reason // of a denial
 	message  string            // of unavailable and misconfigured
 	identity identity.Identity // of a grant
+	version  string            // of a grant: changes with the password
 }
 
 // reasons are the ones that a program may give: all but those that are the
@@ -133,7 +134,7 @@ func (a *answer) readRest(keys map[string]json.RawMessage) error {
 }
 
 func (a *answer) readIdentity(text json.RawMessage) error {
-	keys, err := object(text, "name", "groups", "mail", "stable_id")
+	keys, err := object(text, "name", "groups", "mail", "stable_id", "credential_version")
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,9 @@ func (a *answer) readIdentity(text json.RawMessage) error {
 	if err := need(keys, "name", &who.Name); err != nil {
 		return err
 	}
-	for key, into := range map[string]any{"groups": &who.Groups, "mail": &who.Mail, "stable_id": &who.StableID} {
+	for key, into := range map[string]any{
+		"groups": &who.Groups, "mail": &who.Mail, "stable_id": &who.StableID, "credential_version": &a.version,
+	} {
 		if _, there := keys[key]; !there {
 			continue
 		}
@@ -152,7 +155,7 @@ func (a *answer) readIdentity(text json.RawMessage) error {
 	if who.Name == "" || slices.Contains(who.Groups, "") {
 		return answerError("a name is empty")
 	}
-	for _, name := range append([]string{who.Name, who.Mail, who.StableID}, who.Groups...) {
+	for _, name := range append([]string{who.Name, who.Mail, who.StableID, a.version}, who.Groups...) {
 		if len(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
 			return answerError("a name is over %d bytes or holds a control character", maxName)
 		}

@@ -97,7 +97,7 @@ func TestAnswersThatBreakTheProtocol(t *testing.T) {
 // of the two that are not its word.
 func TestReasonsOfPrograms(t *testing.T) {
 	for _, r := range reasons() {
-		if r == connectors.UnknownUser || r == connectors.UnknownToken {
+		if r == connectors.UnknownUser || r == connectors.PasswordChanged {
 			t.Errorf("%s", r)
 		}
 		if _, err := parseAnswer([]byte(`{"version":1,"id":1,"outcome":"denied","reason":"` + string(r) + `"}`)); err != nil {
@@ -112,7 +112,7 @@ func FuzzRequestIsOneLine(f *testing.F) {
 	f.Add("a\nb", "x\"}\n{\"version\":1}")
 	f.Add("a\u2028b", "\\")
 	f.Fuzz(func(t *testing.T, username, password string) {
-		line, err := question{kindAuthenticate, "hr", login(username, password)}.line(7)
+		line, err := question{kind: kindAuthenticate, connector: "hr", cred: login(username, password)}.line(7)
 		if err != nil || strings.Count(string(line), "\n") != 1 || !strings.HasSuffix(string(line), "\n") {
 			t.Fatalf("%q, %v", line, err)
 		}

@@ -12,7 +12,7 @@
 //
 // So is an answer, with the version and the id of the request:
 //
-//	{"version":1,"id":1,"outcome":"granted","identity":{"name":"alice","groups":["dev"],"mail":"a@b","stable_id":"17"}}
+//	{"version":1,"id":1,"outcome":"granted","identity":{"name":"alice","groups":["dev"],"mail":"a@b","stable_id":"17","credential_version":"3"}}
 //	{"version":1,"id":1,"outcome":"not_mine"}
 //	{"version":1,"id":1,"outcome":"denied","reason":"wrong_password"}
 //	{"version":1,"id":1,"outcome":"unavailable","message":"the database does not answer"}
@@ -23,7 +23,8 @@
 // of another type or of another outcome, a reason that is not in the list, an
 // empty name, one over 256 bytes or with a control character, text that is not
 // UTF-8 and an answer over 1 MiB break the protocol. Lookups are asked only with
-// `lookup: true`, see [Looker].
+// `lookup: true`, see [Looker]; people with a stable ID then get refresh tokens, and
+// a lookup with another stable ID or credential_version ends what these began.
 //
 // # Modes
 //

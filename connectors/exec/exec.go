@@ -34,11 +34,14 @@ type Deps struct {
 	Log *slog.Logger
 	// Getenv is os.LookupEnv, or a test's.
 	Getenv func(name string) (string, bool)
+	// Metrics takes what is measured; nil is nowhere.
+	Metrics Metrics
 }
 
 // runner gives questions to processes: [perLogin] or [pooled].
 type runner interface {
 	ask(ctx context.Context, wait time.Duration, q question) (connectors.Outcome, error)
+	stats() Stats
 	Close() error
 }
 
@@ -48,6 +51,7 @@ type Connector struct {
 	name    string
 	timeout time.Duration
 	runner  runner
+	metrics Metrics // may be nil
 }
 
 // Looker is a [Connector] whose program also finds people without a password.
@@ -56,6 +60,7 @@ type Looker struct{ *Connector }
 var (
 	_ connectors.Connector = (*Connector)(nil)
 	_ connectors.Looker    = Looker{}
+	_ connectors.Rechecker = Looker{}
 )
 
 // New makes the connector. In pooled mode it starts the processes, and a program
@@ -78,7 +83,7 @@ func New(cfg configs.Connector, deps Deps) (*Connector, error) {
 	}
 	log := deps.Log.With("connector", cfg.Name)
 	p := program{path: path, args: e.Command[1:], env: environment(e.Env, getenv), log: log}
-	c := &Connector{name: cfg.Name, timeout: cfg.Timeout}
+	c := &Connector{name: cfg.Name, timeout: cfg.Timeout, metrics: deps.Metrics}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
@@ -93,6 +98,9 @@ func New(cfg configs.Connector, deps Deps) (*Connector, error) {
 		c.runner = newPerLogin(p, size)
 	default:
 		return nil, fmt.Errorf("connector %s: unknown mode %q", cfg.Name, e.Mode)
+	}
+	if c.metrics != nil {
+		c.metrics.Watch(c.Stats)
 	}
 	return c, nil
 }
@@ -117,12 +125,34 @@ func (c *Connector) Close() error { return c.runner.Close() }
 
 // Authenticate lets the program verify a password.
 func (c *Connector) Authenticate(ctx context.Context, cred identity.Credential) connectors.Outcome {
-	return c.ask(ctx, question{kindAuthenticate, c.name, cred})
+	return c.ask(ctx, question{kind: kindAuthenticate, connector: c.name, cred: cred})
 }
 
 // Lookup lets the program find a person without a password.
 func (l Looker) Lookup(ctx context.Context, username string) connectors.Outcome {
-	return l.ask(ctx, question{kindLookup, l.name, identity.Credential{Username: username}})
+	return l.ask(ctx, question{kindLookup, l.name, identity.Credential{Username: username}, true})
+}
+
+// Authenticate lets the program verify a password. Somebody to whom it gives a
+// stable ID can be re-checked later.
+func (l Looker) Authenticate(ctx context.Context, cred identity.Credential) connectors.Outcome {
+	return l.ask(ctx, question{kindAuthenticate, l.name, cred, true})
+}
+
+// Recheck implements [connectors.Rechecker] by a lookup of the name. Another stable
+// ID is another person; another credential_version is another password.
+func (l Looker) Recheck(ctx context.Context, id identity.Identity, version string) connectors.Outcome {
+	outcome := l.Lookup(ctx, id.Name)
+	if outcome.Kind() != connectors.KindGranted {
+		return outcome
+	}
+	if outcome.Identity().StableID != id.StableID {
+		return connectors.NotMine()
+	}
+	if now, _ := outcome.Version(); now != version {
+		return connectors.Denied(connectors.PasswordChanged)
+	}
+	return outcome
 }
 
 func (c *Connector) ask(ctx context.Context, q question) connectors.Outcome {
@@ -130,7 +160,9 @@ func (c *Connector) ask(ctx context.Context, q question) connectors.Outcome {
 	defer cancel()
 	// Who gets a process has at least half of the time left for the answer, so
 	// that a queue does not turn into processes that are killed half-way.
+	start := time.Now()
 	outcome, err := c.runner.ask(ctx, c.timeout/2, q)
+	c.observe(string(q.kind), start, outcome, err)
 	if err == nil {
 		return outcome
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"drawbridge/connectors"
@@ -19,6 +20,7 @@ var (
 type perLogin struct {
 	program program
 	slots   chan struct{}
+	waiting atomic.Int32
 
 	mu      sync.Mutex
 	closed  context.Context
@@ -36,16 +38,8 @@ func newPerLogin(p program, size int) *perLogin {
 // lives. The place is given back when the process is gone and not before, so that
 // no flood of logins makes more processes than there are places.
 func (r *perLogin) ask(ctx context.Context, wait time.Duration, q question) (connectors.Outcome, error) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case r.slots <- struct{}{}:
-	case <-ctx.Done():
-		return connectors.Outcome{}, ctx.Err()
-	case <-r.closed.Done():
-		return connectors.Outcome{}, errClosed
-	case <-timer.C:
-		return connectors.Outcome{}, errBusy
+	if err := r.acquire(ctx, wait); err != nil {
+		return connectors.Outcome{}, err
 	}
 	result := make(chan reply, 1)
 	if !r.run(func() { defer func() { <-r.slots }(); result <- r.once(ctx, q) }) {
@@ -58,6 +52,29 @@ func (r *perLogin) ask(ctx context.Context, wait time.Duration, q question) (con
 	case <-ctx.Done():
 		return connectors.Outcome{}, ctx.Err()
 	}
+}
+
+// acquire waits for a free place.
+func (r *perLogin) acquire(ctx context.Context, wait time.Duration) error {
+	r.waiting.Add(1)
+	defer r.waiting.Add(-1)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case r.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.closed.Done():
+		return errClosed
+	case <-timer.C:
+		return errBusy
+	}
+}
+
+// stats: no process waits for a request in this mode.
+func (r *perLogin) stats() Stats {
+	return Stats{InUse: len(r.slots), Waiting: int(r.waiting.Load())}
 }
 
 // reply is what a process said, or what went wrong.

@@ -31,6 +31,9 @@ type pooled struct {
 	close   context.CancelFunc
 	running sync.WaitGroup
 	failure atomic.Pointer[error] // why a process ended last; nil after a good answer
+
+	started, inUse, waiting atomic.Int32 // processes; processes; requests
+	restarts                atomic.Uint64
 }
 
 // job is a request on its way to a process.
@@ -56,25 +59,43 @@ func newPooled(p program, size int, log *slog.Logger) *pooled {
 func (r *pooled) ask(ctx context.Context, wait time.Duration, q question) (connectors.Outcome, error) {
 	deadline, _ := ctx.Deadline()
 	result := make(chan reply, 1)
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case r.jobs <- job{question: q, deadline: deadline, reply: result}:
-	case <-ctx.Done():
-		return connectors.Outcome{}, ctx.Err()
-	case <-r.closed.Done():
-		return connectors.Outcome{}, errClosed
-	case <-timer.C:
-		if cause := r.failure.Load(); cause != nil {
-			return connectors.Outcome{}, fmt.Errorf("no process of the program is ready: %w", *cause)
-		}
-		return connectors.Outcome{}, errBusy
+	if err := r.hand(ctx, wait, job{question: q, deadline: deadline, reply: result}); err != nil {
+		return connectors.Outcome{}, err
 	}
 	select {
 	case got := <-result:
 		return got.outcome, got.err
 	case <-ctx.Done():
 		return connectors.Outcome{}, ctx.Err()
+	}
+}
+
+// hand gives the job to a process, which takes it when it is free.
+func (r *pooled) hand(ctx context.Context, wait time.Duration, j job) error {
+	r.waiting.Add(1)
+	defer r.waiting.Add(-1)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case r.jobs <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.closed.Done():
+		return errClosed
+	case <-timer.C:
+		if cause := r.failure.Load(); cause != nil {
+			return fmt.Errorf("no process of the program is ready: %w", *cause)
+		}
+		return errBusy
+	}
+}
+
+func (r *pooled) stats() Stats {
+	inUse := int(r.inUse.Load())
+	return Stats{
+		InUse: inUse, Idle: max(0, int(r.started.Load())-inUse),
+		Waiting: int(r.waiting.Load()), Restarts: r.restarts.Load(),
 	}
 }
 
@@ -100,6 +121,7 @@ func (r *pooled) keep() {
 		}
 		pause := backoff(failures)
 		failures++
+		r.restarts.Add(1)
 		r.log.Warn("a process of the program ended and is started again", "error", err, "in", pause.String())
 		select {
 		case <-time.After(pause):
@@ -127,6 +149,8 @@ func (r *pooled) life(first *job) (good bool, unsent *job, err error) {
 		}
 		return false, nil, err
 	}
+	r.started.Add(1)
+	defer r.started.Add(-1)
 	defer p.end()
 	for id := uint64(1); ; id++ {
 		next := first
@@ -157,6 +181,8 @@ func (r *pooled) life(first *job) (good bool, unsent *job, err error) {
 
 // serve asks the process. After an error it is out of step and must go.
 func (r *pooled) serve(p *process, j job, id uint64) (connectors.Outcome, error) {
+	r.inUse.Add(1)
+	defer r.inUse.Add(-1)
 	defer context.AfterFunc(r.closed, p.kill)()
 	line, err := j.question.line(id)
 	if err != nil {

@@ -198,11 +198,17 @@ func (l *logText) String() string {
 // open returns a connector whose program is the helper.
 func open(t *testing.T, mode string, timeout time.Duration, helperArgs ...string) (*Connector, *logText) {
 	t.Helper()
+	return openMeasured(t, nil, mode, timeout, helperArgs...)
+}
+
+// openMeasured is open with metrics, nil for none.
+func openMeasured(t *testing.T, metrics Metrics, mode string, timeout time.Duration, helperArgs ...string) (*Connector, *logText) {
+	t.Helper()
 	log := &logText{}
 	c, err := New(configs.Connector{
 		Name: "hr", Type: configs.TypeExec, Timeout: timeout,
 		Exec: configs.Exec{Command: append([]string{os.Args[0], "helper"}, helperArgs...), Mode: mode, PoolSize: 2},
-	}, Deps{Log: slog.New(slog.NewTextHandler(log, nil))})
+	}, Deps{Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: metrics})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,10 @@
 // NotMine, so that the chain goes on. bcrypt reads 72 bytes of a password and
 // ignores the rest; a longer one is refused instead.
 //
+// A person is re-checked without a password ([connectors.Rechecker]) by the line: as
+// long as it has the same name and the same hash, it is the same person with the same
+// password. Hashing a password anew counts as changing it.
+//
 // # What timing tells
 //
 // Every answer but Granted costs the same work: that of one hash of the highest
@@ -49,10 +53,11 @@
 //
 // # Load
 //
-// Checks run under a semaphore that leaves one processor free (where there is
-// more than one), so that a flood of logins cannot starve the issue of tokens. A
-// login that waits longer than the queue timeout is Unavailable, which clients
-// see as 503 with Retry-After.
+// Checks run under a [Gate], which all connectors of a process share and which
+// leaves one processor free (where there is more than one); those that had to wait
+// run at a lower priority (on Linux). So a flood of logins cannot starve the issue
+// of tokens. A login that waits longer than the queue timeout is Unavailable, which
+// clients see as 503 with Retry-After.
 //
 // # Reload
 //

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -28,19 +27,19 @@ const maxFile = 16 << 20
 type Deps struct {
 	// Log receives warnings about the files. Required.
 	Log *slog.Logger
-	// QueueTimeout bounds how long a login waits for its password check to
-	// begin; zero means 5 s.
-	QueueTimeout time.Duration
+	// Gate bounds the password checks, and is shared by all connectors of a
+	// process; nil is one of this connector's own.
+	Gate *Gate
 }
 
 // Connector verifies passwords against one htpasswd file. It implements
-// [connectors.Connector] and [connectors.Looker].
+// [connectors.Connector], [connectors.Looker] and [connectors.Rechecker].
 type Connector struct {
 	name       string
 	file       string
 	groupsFile string
 	log        *slog.Logger
-	gate       *gate
+	gate       *Gate
 	compare    func(hash, password []byte) error // bcrypt; counted in tests
 
 	reload sync.Mutex // one reload at a time, so that the last one wins
@@ -64,8 +63,11 @@ func Open(cfg configs.Connector, deps Deps) (*Connector, error) {
 		file:       cfg.HTPasswd.File,
 		groupsFile: cfg.HTPasswd.GroupsFile,
 		log:        deps.Log.With("connector", cfg.Name),
-		gate:       newGate(deps.QueueTimeout),
+		gate:       deps.Gate,
 		compare:    bcrypt.CompareHashAndPassword,
+	}
+	if c.gate == nil {
+		c.gate = NewGate(0)
 	}
 	return c, c.Reload()
 }
@@ -97,11 +99,15 @@ func (c *Connector) Authenticate(ctx context.Context, cred identity.Credential) 
 	if t.maxCost == 0 {
 		return connectors.NotMine() // nobody in the file: nothing to hide
 	}
-	if err := c.gate.enter(ctx); err != nil {
+	var out connectors.Outcome
+	if err := c.gate.do(ctx, func() { out = c.check(t, cred) }); err != nil {
 		return connectors.Unavailable(fmt.Errorf("check the password: %w", err))
 	}
-	defer c.gate.leave()
+	return out
+}
 
+// check does the work of a login, the same amount for every answer but Granted.
+func (c *Connector) check(t *table, cred identity.Credential) connectors.Outcome {
 	password := []byte(cred.Password.Reveal())
 	tooLong := len(password) > maxPassword
 	password = password[:min(len(password), maxPassword)]
@@ -114,7 +120,7 @@ func (c *Connector) Authenticate(ctx context.Context, cred identity.Credential) 
 	if err == nil && !tooLong {
 		id := t.identity(c.name, cred.Username)
 		id.Method = identity.MethodPassword
-		return connectors.Granted(id)
+		return connectors.Granted(id).WithVersion(user.version(cred.Username))
 	}
 	// 2^cost and 2^cost + 2^(cost+1) + ... + 2^(max-1) make 2^max.
 	for cost := user.cost; cost < t.maxCost; cost++ {
@@ -137,6 +143,21 @@ func (c *Connector) Lookup(_ context.Context, username string) connectors.Outcom
 		return connectors.NotMine()
 	}
 	return connectors.Granted(t.identity(c.name, username))
+}
+
+// Recheck implements [connectors.Rechecker]. There is no stable ID in a file: whoever
+// has the same name and the same line is the same person.
+func (c *Connector) Recheck(_ context.Context, id identity.Identity, version string) connectors.Outcome {
+	t := c.data.Load()
+	user, known := t.users[id.Name]
+	if !known {
+		return connectors.NotMine()
+	}
+	now := user.version(id.Name)
+	if now != version {
+		return connectors.Denied(connectors.PasswordChanged)
+	}
+	return connectors.Granted(t.identity(c.name, id.Name)).WithVersion(now)
 }
 
 // burn spends what a check of a hash of that cost spends. Nobody's password is

@@ -216,6 +216,36 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// TestConnectorsShareAGate: while the checks of one fill it, those of another wait.
+func TestConnectorsShareAGate(t *testing.T) {
+	one, _ := open(t, "alice:"+hashOf(t, "x", 4), "")
+	two, _ := open(t, "alice:"+hashOf(t, "x", 4), "")
+	if one.gate == two.gate {
+		t.Fatal("connectors that were given none share a gate")
+	}
+	two.gate = one.gate
+	entered, release := make(chan struct{}, 64), make(chan struct{})
+	one.compare = func(_, _ []byte) error {
+		entered <- struct{}{}
+		<-release
+		return nil
+	}
+	var wg sync.WaitGroup
+	for range cap(one.gate.slots) {
+		wg.Go(func() { login(one, "alice", "x") })
+		<-entered
+	}
+	one.gate.wait = time.Millisecond
+	if got := login(two, "alice", "x"); !errors.Is(got.Cause(), errBusy) {
+		t.Errorf("the other one answers %v", got)
+	}
+	close(release)
+	wg.Wait()
+	if got := login(two, "alice", "x"); got.Kind() != connectors.KindGranted {
+		t.Errorf("after the flood: %v", got)
+	}
+}
+
 func TestOpenFaults(t *testing.T) {
 	dir := t.TempDir()
 	users, groups := filepath.Join(dir, "users"), filepath.Join(dir, "groups")

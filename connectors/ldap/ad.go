@@ -72,13 +72,16 @@ func primarySID(entry *ldap3.Entry) ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(slices.Clone(sid[:len(sid)-number]), uint32(rid)), nil
 }
 
-// sidFilter finds the entry with the security identifier, byte by byte.
-func sidFilter(sid []byte) string {
+// sidFilter finds the entry with the security identifier.
+func sidFilter(sid []byte) string { return "(" + objectSID + "=" + octets(sid) + ")" }
+
+// octets is a value of a filter written byte by byte (RFC 4515 section 3).
+func octets(value []byte) string {
 	var b strings.Builder
-	for _, octet := range sid {
+	for _, octet := range value {
 		fmt.Fprintf(&b, `\%02x`, octet)
 	}
-	return "(" + objectSID + "=" + b.String() + ")"
+	return b.String()
 }
 
 // adGroups adds the groups of a person of Active Directory, the primary group and

@@ -69,9 +69,9 @@ func TestOutageIsAnsweredAtOnce(t *testing.T) {
 	s := serve(t, polite(found("uid=alice,dc=x", "alice"), searchDone(0, "")))
 	c := client(t, nil, s)
 	for range openAfter {
-		c.hosts[0].failed(time.Now())
+		c.sources.known()[0].failed(time.Now())
 	}
-	leave, ok := c.hosts[0].enter() // a login that hangs
+	leave, ok := c.sources.known()[0].enter() // a login that hangs
 	if !ok {
 		t.Fatal("the first is kept out")
 	}
@@ -82,7 +82,7 @@ func TestOutageIsAnsweredAtOnce(t *testing.T) {
 	}
 	leave()
 	expect(t, authenticate(c), connectors.KindGranted, "")
-	if got := c.hosts[0].state(time.Now()); got != BreakerClosed {
+	if got := c.sources.known()[0].state(time.Now()); got != BreakerClosed {
 		t.Errorf("the host is %s", got)
 	}
 }

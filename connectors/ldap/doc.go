@@ -28,9 +28,19 @@
 // same username costs one bind and no search. A bind refused for a cached DN is
 // followed by a fresh search, and by a second bind only if the person's DN has
 // changed: a wrong password is never counted twice. Until the lookup's time is
-// over, a login carries the name, the stable ID and the groups that were found at
+// over, or the person is forgotten (Deps.Forgets), a login carries the name, the stable ID and the groups that were found at
 // its beginning, also when a DN was given to somebody else meanwhile; the password
 // and the state of the account are always the directory's of this moment.
+//
+// # A re-check
+//
+// A person who logged in before is looked for by name and, where that finds nobody
+// or somebody with another stable ID, by the stable ID itself, so that a renamed
+// person is found and a later one of the same name is not. The password is another
+// one when the time of its last change is later than the one read with the login:
+// pwdLastSet, pwdChangedTime, krbLastPwdChange or pwdUpdateTime, whichever the
+// directory has first. A directory that has none of them tells nothing of a changed
+// password. A re-check is never answered from the lookup cache.
 //
 // # Answers
 //
@@ -53,6 +63,26 @@
 // connected to by one login at a time, and the others are Unavailable at once
 // unless another host answers. A search is retried once, on a fresh connection and
 // another host where there is one. A person's bind is never sent twice.
+//
+// # Domains
+//
+// An entry of urls may be a domain, whose hosts are its SRV records (RFC 2782):
+// ldaps+srv://corp.example asks for _ldaps._tcp.corp.example. Where there are no such
+// records, as with Active Directory, it asks for _ldap._tcp.corp.example and takes
+// the names with port 636, because the port in those records is that of plain LDAP.
+// ldap+srv://corp.example asks for _ldap._tcp.corp.example and takes its ports.
+// Priority and weight decide the order, which is drawn anew for each connection; the
+// breakers then hold as they do among listed hosts.
+//
+// An answer is used for a minute and then asked for again behind the back of logins.
+// While DNS fails or answers nothing usable, the last good answer stays in use, and
+// hosts are reached at their last address.
+//
+// DNS is not authenticated, and whoever forges an answer would be sent passwords. So
+// a name that is not in the queried domain is passed over, whatever its certificate,
+// since anybody can have one for a name of their own; and the certificate must be
+// for the name itself. _sites and _msdcs names, as Active Directory has them, count
+// as the domain that follows them.
 //
 // # Groups
 //

@@ -2,9 +2,11 @@ package ldap
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,6 +15,7 @@ import (
 	"drawbridge/configs"
 	"drawbridge/connectors"
 	"drawbridge/identity"
+	"drawbridge/trust"
 
 	ldap3 "github.com/go-ldap/ldap/v3"
 )
@@ -28,14 +31,19 @@ type Deps struct {
 	Lookups cache.Cache
 	// LookupTTL is how long a person stays in Lookups.
 	LookupTTL time.Duration
+	// Forgets knows whose lookups are not to be used any more; nil: nobody's.
+	Forgets *connectors.Forgets
 	// Metrics takes what is measured; nil is nowhere.
 	Metrics Metrics
+	// Resolver asks DNS for the servers of a domain and for the addresses of hosts;
+	// nil is the system's.
+	Resolver *net.Resolver
 }
 
 // Connector is one LDAP directory. It is safe for concurrent use.
 type Connector struct {
 	name         string
-	hosts        hosts
+	sources      sources
 	bindDN       string
 	bindPassword identity.Secret
 	user         configs.LDAPUser
@@ -48,15 +56,19 @@ type Connector struct {
 	clock     func() time.Time
 	lookups   cache.Cache
 	lookupTTL time.Duration
+	forgets   *connectors.Forgets
 
 	pool      *pool
 	primaries primaryGroups
 	binds     chan struct{}
+	life      context.Context // ends with Close
+	end       context.CancelFunc
 }
 
 var (
 	_ connectors.Connector = (*Connector)(nil)
 	_ connectors.Looker    = (*Connector)(nil)
+	_ connectors.Rechecker = (*Connector)(nil)
 )
 
 // defaultTimeout bounds one login: docker login gives up after 15 s, and the
@@ -85,7 +97,7 @@ func New(cfg configs.Connector, deps Deps) (*Connector, error) {
 		name: cfg.Name, bindDN: cfg.LDAP.BindDN, bindPassword: cfg.LDAP.BindPassword,
 		user: cfg.LDAP.User, limits: limitsOf(cfg.Timeout), generation: Generation(cfg),
 		log: deps.Log.With("connector", cfg.Name), clock: deps.Clock,
-		lookups: deps.Lookups, lookupTTL: deps.LookupTTL,
+		lookups: deps.Lookups, lookupTTL: deps.LookupTTL, forgets: deps.Forgets,
 		binds: make(chan struct{}, maxBinds),
 	}
 	if c.clock == nil {
@@ -95,27 +107,23 @@ func New(cfg configs.Connector, deps Deps) (*Connector, error) {
 		c.user.NameAttr = "uid"
 	}
 	c.pool = newPool(c.clock)
-	if err := c.parse(cfg.LDAP); err != nil {
+	c.life, c.end = context.WithCancel(context.Background())
+	if err := c.parse(cfg.LDAP, deps); err != nil {
+		c.end()
 		return nil, fmt.Errorf("connector %s: %w", cfg.Name, err)
 	}
 	if deps.Metrics != nil {
-		for _, h := range c.hosts {
-			h.metrics = deps.Metrics
-		}
 		deps.Metrics.Watch(c.Stats)
 	}
 	return c, nil
 }
 
-func (c *Connector) parse(cfg configs.LDAP) error {
-	roots, err := loadCA(cfg.CAFile)
+func (c *Connector) parse(cfg configs.LDAP, deps Deps) error {
+	t, err := c.newTransport(cfg, deps)
 	if err != nil {
 		return err
 	}
-	if c.hosts, err = parseHosts(cfg.URLs, cfg.StartTLS, roots); err != nil {
-		return err
-	}
-	if err := c.showClientCert(cfg); err != nil {
+	if c.sources, err = c.parseSources(cfg.URLs, t, deps.Resolver); err != nil {
 		return err
 	}
 	if err := c.checkPlainLDAP(cfg.Insecure); err != nil {
@@ -134,19 +142,25 @@ func (c *Connector) parse(cfg configs.LDAP) error {
 	return err
 }
 
-// showClientCert makes every encrypted connection show the client certificate,
-// where the server asks for one.
-func (c *Connector) showClientCert(cfg configs.LDAP) error {
+// newTransport reads the certificates. Every encrypted connection shows the client
+// certificate, where the server asks for one.
+func (c *Connector) newTransport(cfg configs.LDAP, deps Deps) (*transport, error) {
+	roots, err := trust.Load(cfg.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
 	cert, err := loadClientCert(cfg.ClientCertFile, cfg.ClientKeyFile, c.log)
-	if err != nil || cert == nil {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	for _, h := range c.hosts {
-		if h.tls != nil {
-			h.tls.GetClientCertificate = cert.get
-		}
+	t := &transport{
+		tls: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, startTLS: cfg.StartTLS,
+		dial: (&net.Dialer{Resolver: deps.Resolver}).DialContext, metrics: deps.Metrics,
 	}
-	return nil
+	if cert != nil {
+		t.tls.GetClientCertificate = cert.get
+	}
+	return t, nil
 }
 
 // checkServiceAccount refuses a DN without a password, with which a directory
@@ -167,14 +181,15 @@ func checkServiceAccount(cfg configs.LDAP) error {
 // checkPlainLDAP refuses to send passwords over a network in the clear, and says
 // so in the log where the settings insist. Loopback is no network.
 func (c *Connector) checkPlainLDAP(insecure bool) error {
-	for _, h := range c.hosts {
-		if h.tls != nil || h.loopback() {
+	for _, s := range c.sources {
+		to := s.inClear()
+		if to == "" {
 			continue
 		}
 		if !insecure {
-			return fmt.Errorf("urls: %s would get passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out", h.addr)
+			return fmt.Errorf("urls: %s would get passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out", to)
 		}
-		c.log.Warn("passwords are sent to this directory unencrypted; use ldaps:// or start_tls", "host", h.addr)
+		c.log.Warn("passwords are sent to this directory unencrypted; use ldaps:// or start_tls", "host", to)
 	}
 	return nil
 }
@@ -186,7 +201,10 @@ func (c *Connector) Name() string { return c.name }
 
 // Close closes the idle connections. Logins that run finish; later ones are
 // Unavailable.
-func (c *Connector) Close() { c.pool.close() }
+func (c *Connector) Close() {
+	c.end()
+	c.pool.close()
+}
 
 // Authenticate verifies one credential within the configured timeout.
 func (c *Connector) Authenticate(ctx context.Context, cred identity.Credential) connectors.Outcome {
@@ -198,20 +216,22 @@ func (c *Connector) Authenticate(ctx context.Context, cred identity.Credential) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.limits.login)
 	defer cancel()
-	p := c.cached(ctx, cred.Username)
-	var err error
-	if p != nil {
-		err = c.bindUser(ctx, p.DN, cred.Password)
-		if err != nil && mayBeStale(err) {
-			p, err = c.bindFresh(ctx, cred, p.DN, err)
+	triedDN, refusal := "", error(nil)
+	if p := c.cached(ctx, cred.Username); p != nil && !cred.Fresh {
+		err := c.bindUser(ctx, p.DN, cred.Password)
+		switch {
+		case err == nil:
+			return connectors.Granted(p.identity(c.name, identity.MethodPassword))
+		case !mayBeStale(err):
+			return c.answer(ctx, err)
 		}
-	} else {
-		p, err = c.bindFresh(ctx, cred, "", nil)
+		triedDN, refusal = p.DN, err
 	}
+	p, err := c.bindFresh(ctx, cred, triedDN, refusal)
 	if err != nil {
 		return c.answer(ctx, err)
 	}
-	return connectors.Granted(p.identity(c.name, identity.MethodPassword))
+	return p.granted(c.name, identity.MethodPassword)
 }
 
 // bindFresh looks the person up and binds, unless a bind as the very same DN was
@@ -252,7 +272,7 @@ func (c *Connector) lookUp(ctx context.Context, username string) (*person, conne
 	if p.state != "" {
 		return p, connectors.Denied(p.state)
 	}
-	return p, connectors.Granted(p.identity(c.name, identity.MethodNone))
+	return p, p.granted(c.name, identity.MethodNone)
 }
 
 // answer turns an error into the outcome, and raises the alarm for one that no

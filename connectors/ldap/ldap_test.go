@@ -34,6 +34,10 @@ func TestNewRefuses(t *testing.T) {
 		{"scheme must be", func(l *configs.LDAP) { l.URLs = []string{"https://x"} }},
 		{"scheme must be", func(l *configs.LDAP) { l.URLs = []string{"ldap.example:389"} }},
 		{"not a URL", func(l *configs.LDAP) { l.URLs = []string{"ldap://[::1"} }},
+		{"a domain has no port", func(l *configs.LDAP) { l.URLs = []string{"ldaps+srv://corp.example:636"} }},
+		{"top-level domain", func(l *configs.LDAP) { l.URLs = []string{"ldaps+srv://example"} }},
+		{"is an address", func(l *configs.LDAP) { l.URLs = []string{"ldaps+srv://127.0.0.1"} }},
+		{"start_tls is for ldap://", func(l *configs.LDAP) { l.StartTLS, l.URLs = true, []string{"ldaps+srv://corp.example"} }},
 		{"host is missing", func(l *configs.LDAP) { l.URLs = []string{"ldaps://:636"} }},
 		{"bind_dn and bind_password_file", func(l *configs.LDAP) { l.URLs = []string{"ldaps://u:p@x"} }},
 		{"user.base_dn", func(l *configs.LDAP) { l.URLs = []string{"ldaps://x/dc=x"} }},
@@ -70,7 +74,7 @@ func TestHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, h := range c.hosts {
+	for _, h := range c.sources.known() {
 		got = append(got, h.addr+" "+h.tls.ServerName)
 	}
 	if diff := cmp.Diff([]string{"one.example:636 one.example", "two.example:3269 two.example", "[::1]:636 ::1"}, got); diff != "" {
@@ -81,11 +85,11 @@ func TestHosts(t *testing.T) {
 func TestHostOrder(t *testing.T) {
 	now := time.Unix(1000, 0)
 	a, b, c := &host{addr: "a"}, &host{addr: "b"}, &host{addr: "c"}
-	hs := hosts{a, b, c}
+	hs := []*host{a, b, c}
 	check := func(want string, avoid *host, at time.Time) {
 		t.Helper()
 		got := ""
-		for _, h := range hs.order(at, avoid) {
+		for _, h := range order(hs, at, avoid) {
 			got += h.addr
 		}
 		if got != want {
@@ -112,6 +116,7 @@ func TestPlainLDAP(t *testing.T) {
 	for url, plain := range map[string]bool{
 		"ldap://dir.example": true, "ldaps://dir.example": false, "ldap://localhost": false,
 		"ldap://127.0.0.1:389": false, "ldap://[::1]": false, "ldap://10.0.0.1": true, "ldap://localhost.evil": true,
+		"ldap+srv://dir.example": true, "ldap+srv://sub.localhost": true, "ldaps+srv://dir.example": false,
 	} {
 		cfg := valid()
 		cfg.LDAP.URLs = []string{url}

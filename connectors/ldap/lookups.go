@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"drawbridge/configs"
+	"drawbridge/connectors"
+	"drawbridge/identity"
 )
 
 // Generation returns a hash of the settings that decide who a username is and
@@ -64,6 +66,9 @@ func (c *Connector) cached(ctx context.Context, username string) *person {
 		c.log.DebugContext(ctx, "the lookup cache holds something else", "error", err)
 		return nil
 	}
+	if epoch, _ := c.forgets.Of(p.identity(c.name, identity.MethodNone), username, 0); epoch != p.Epoch || !c.forgets.Known() {
+		return nil
+	}
 	return &p
 }
 
@@ -72,21 +77,31 @@ func (c *Connector) cached(ctx context.Context, username string) *person {
 // is never remembered, nor is somebody whose account may not log in now: when that
 // is over, the next login counts.
 func (c *Connector) lookup(ctx context.Context, username string) (*person, error) {
-	p, err := c.find(ctx, username)
-	if c.lookups == nil {
-		return p, err
-	}
-	key := c.lookupKey(username)
-	var cacheErr error
-	if err != nil || p.state != "" {
-		if err == nil || final(err) {
-			cacheErr = c.lookups.Delete(ctx, key)
+	since := c.forgets.Moment()
+	p, err := c.find(ctx, c.userFilter.expand(username, ""))
+	if c.lookups != nil && (err == nil || final(err)) {
+		if cacheErr := c.keep(ctx, username, p, since); cacheErr != nil {
+			c.log.DebugContext(ctx, "the lookup cache does not store", "error", cacheErr)
 		}
-	} else if value, jsonErr := json.Marshal(p); jsonErr == nil {
-		cacheErr = c.lookups.Set(ctx, key, value, c.lookupTTL)
-	}
-	if cacheErr != nil {
-		c.log.DebugContext(ctx, "the lookup cache does not store", "error", cacheErr)
 	}
 	return p, err
+}
+
+// keep remembers the person who was found under the username, and forgets who was
+// not, may not log in, or was forgotten since the moment of the question.
+func (c *Connector) keep(ctx context.Context, username string, p *person, since connectors.Moment) error {
+	key := c.lookupKey(username)
+	if p == nil || p.state != "" {
+		return c.lookups.Delete(ctx, key)
+	}
+	cached := *p
+	var current bool
+	if cached.Epoch, current = c.forgets.Of(p.identity(c.name, identity.MethodNone), username, since); !current {
+		return c.lookups.Delete(ctx, key)
+	}
+	value, err := json.Marshal(cached)
+	if err != nil {
+		return err
+	}
+	return c.lookups.Set(ctx, key, value, c.lookupTTL)
 }

@@ -4,15 +4,16 @@ import (
 	"errors"
 	"time"
 
+	"drawbridge/connectors/measure"
+
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // Metrics takes what a connector measures. [NewMetrics] makes one for Prometheus.
 type Metrics interface {
 	// Request takes one request to the directory: what was asked, how it ended and
 	// how long that took.
-	Request(op, outcome string, took time.Duration)
+	Request(op string, outcome measure.Outcome, took time.Duration)
 	// Watch is called once, with a function that tells the state of the connector
 	// whenever it is called.
 	Watch(state func() Stats)
@@ -20,6 +21,7 @@ type Metrics interface {
 
 // The op of a request.
 const (
+	opResolve     = "resolve" // the SRV records of a domain
 	opConnect     = "connect" // dial and TLS
 	opStartTLS    = "start_tls"
 	opProbe       = "probe" // the root DSE
@@ -29,25 +31,18 @@ const (
 	opUserBind    = "user_bind"
 )
 
-// The outcome of a request.
-const (
-	requestOK      = "ok"
-	requestRefused = "refused" // an LDAP result other than success
-	requestTimeout = "timeout"
-	requestFailed  = "failed" // the connection, TLS, or an answer that is no LDAP
-)
-
-func requestOutcome(err error) string {
+// requestOutcome: a result other than success is a refusal, and the directory's word.
+func requestOutcome(err error) measure.Outcome {
 	_, fromServer := resultCode(err)
 	switch {
 	case err == nil:
-		return requestOK
+		return measure.OK
 	case errors.Is(err, errNoAnswer):
-		return requestTimeout
+		return measure.Timeout
 	case fromServer:
-		return requestRefused
+		return measure.Refused
 	}
-	return requestFailed
+	return measure.Failed
 }
 
 // Stats is the state of a connector.
@@ -55,13 +50,13 @@ type Stats struct {
 	// Idle, InUse and Waiting count service connections: those in the pool, those
 	// that searches use, and the searches that wait for one.
 	Idle, InUse, Waiting int
-	// Hosts are the servers, in their order.
+	// Hosts are the servers, in their order; of a domain those that DNS named last.
 	Hosts []HostStats
 }
 
 // HostStats is the state of one server.
 type HostStats struct {
-	Host    string // host:port, from the configuration
+	Host    string // host:port
 	Breaker BreakerState
 }
 
@@ -71,38 +66,33 @@ func (c *Connector) Stats() Stats {
 	c.pool.mu.Lock()
 	s.Idle = len(c.pool.idle)
 	c.pool.mu.Unlock()
-	for _, h := range c.hosts {
+	for _, h := range c.sources.known() {
 		s.Hosts = append(s.Hosts, HostStats{h.addr, h.state(c.clock())})
 	}
 	return s
 }
 
+// observe measures what began at start.
+func (h *host) observe(op string, start time.Time, err error) { observe(h.metrics, op, start, err) }
+
 // observe measures what began at start. Tests and embedders may leave metrics out.
-func (h *host) observe(op string, start time.Time, err error) {
-	if h.metrics != nil {
-		h.metrics.Request(op, requestOutcome(err), time.Since(start))
+func observe(m Metrics, op string, start time.Time, err error) {
+	if m != nil {
+		m.Request(op, requestOutcome(err), time.Since(start))
 	}
 }
 
 // PrometheusMetrics are the metrics of one connector. No label holds a user.
 type PrometheusMetrics struct {
-	duration *prometheus.HistogramVec
-	reg      prometheus.Registerer
+	*measure.Requests
+	reg prometheus.Registerer
 }
 
 // NewMetrics registers the metrics of the connector of that name.
 func NewMetrics(reg prometheus.Registerer, connector string) *PrometheusMetrics {
-	reg = prometheus.WrapRegistererWith(prometheus.Labels{"connector": connector}, reg)
-	return &PrometheusMetrics{reg: reg, duration: promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "drawbridge_ldap_request_duration_seconds",
-		Help:    "Time of requests to the directory by what was asked and how it ended.",
-		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 4, 8},
-	}, []string{"op", "outcome"})}
-}
-
-// Request counts and times one request.
-func (m *PrometheusMetrics) Request(op, outcome string, took time.Duration) {
-	m.duration.WithLabelValues(op, outcome).Observe(took.Seconds())
+	reg = measure.ForConnector(reg, connector)
+	return &PrometheusMetrics{measure.NewRequests(reg, "ldap",
+		"Time of requests to the directory, and to DNS for its servers, by what was asked and how it ended."), reg}
 }
 
 // Watch registers the gauges.

@@ -2,37 +2,17 @@ package ldap
 
 import (
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
 	"drawbridge/configs"
 	"drawbridge/connectors"
+	"drawbridge/connectors/measure"
+	"drawbridge/connectors/measure/measuretest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 )
-
-// series returns every value that the registry has, a histogram's by its count,
-// under the metric's name and the values of its labels.
-func series(t *testing.T, reg *prometheus.Registry) map[string]float64 {
-	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]float64{}
-	for _, family := range families {
-		for _, metric := range family.GetMetric() {
-			name := strings.TrimPrefix(family.GetName(), "drawbridge_ldap_")
-			for _, l := range metric.GetLabel() {
-				name += " " + l.GetValue()
-			}
-			got[name] = metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
-		}
-	}
-	return got
-}
 
 // TestMetrics: two connectors share a registry; every request of a login is
 // counted once, and the breaker and the pool are seen.
@@ -68,15 +48,15 @@ func TestMetrics(t *testing.T) {
 		"pool_connections corp idle": 1, "pool_connections corp in_use": 0, "pool_connections corp waiting": 0,
 		"pool_connections other idle": 0, "pool_connections other in_use": 0, "pool_connections other waiting": 0,
 	}
-	if diff := cmp.Diff(want, series(t, reg)); diff != "" {
+	if diff := cmp.Diff(want, measuretest.Series(t, reg, "drawbridge_ldap_")); diff != "" {
 		t.Error(diff)
 	}
 }
 
 // TestRequestOutcomes: a refusal is the directory's word, the rest is not.
 func TestRequestOutcomes(t *testing.T) {
-	for want, err := range map[string]error{
-		requestOK: nil, requestRefused: result(49), requestFailed: errHostOpen, requestTimeout: errNoAnswer,
+	for want, err := range map[measure.Outcome]error{
+		measure.OK: nil, measure.Refused: result(49), measure.Failed: errHostOpen, measure.Timeout: errNoAnswer,
 	} {
 		if got := requestOutcome(err); got != want {
 			t.Errorf("%v: got %s, want %s", err, got, want)

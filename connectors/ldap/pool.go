@@ -175,12 +175,15 @@ func (s *session) probe(ctx context.Context, limit time.Duration) error {
 // which would mean no limit.
 func seconds(d time.Duration) int { return max(1, int(d/time.Second)) }
 
-// jitter returns a random part of the span, half of it where there is no
-// randomness to be had.
-func jitter(span time.Duration) time.Duration {
-	n, err := rand.Int(rand.Reader, big.NewInt(int64(span)))
+// jitter returns a random part of the span.
+func jitter(span time.Duration) time.Duration { return time.Duration(random(int64(span))) }
+
+// random returns a random number from 0 to n-1, n/2 where there is no randomness to
+// be had.
+func random(n int64) int64 {
+	r, err := rand.Int(rand.Reader, big.NewInt(n))
 	if err != nil {
-		return span / 2
+		return n / 2
 	}
-	return time.Duration(n.Int64())
+	return r.Int64()
 }

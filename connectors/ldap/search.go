@@ -23,7 +23,14 @@ type person struct {
 	StableID string   `json:"stable_id,omitempty"`
 	Mail     string   `json:"mail,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
+	// Version is the time of the last change of the password, as far as the
+	// directory tells it.
+	Version string `json:"version,omitempty"`
+	// Epoch is the person's in the cache, see [connectors.Forgets].
+	Epoch connectors.Epoch `json:"epoch,omitempty"`
 
+	// lockedForGood says that an administrator has locked the account.
+	lockedForGood bool
 	// state is why the account may not log in, and empty for one that may. Only
 	// people who may are cached.
 	state connectors.Reason
@@ -47,10 +54,10 @@ func stableAttributes() []string {
 	return []string{"objectGUID", "entryUUID", "ipaUniqueID", "nsUniqueId"}
 }
 
-// find searches the person and the groups as the service account, on one
+// find searches the person that fits the filter, and the groups, as the service account, on one
 // connection. A search that fails for a reason that another connection need not
 // share is repeated once, on a fresh connection and another host if there is one.
-func (c *Connector) find(ctx context.Context, username string) (*person, error) {
+func (c *Connector) find(ctx context.Context, filter string) (*person, error) {
 	if err := c.pool.acquire(ctx, c.limits.dial); err != nil {
 		return nil, &opError{phase: phaseConnect, err: err}
 	}
@@ -64,7 +71,7 @@ func (c *Connector) find(ctx context.Context, username string) (*person, error) 
 	}
 	w := &worker{c: c, s: s}
 	defer func() { c.pool.put(w.s) }()
-	p, err := w.searchPerson(ctx, username)
+	p, err := w.searchPerson(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +146,13 @@ func (w *worker) searchOnce(ctx context.Context, ph phase, req ldap3.SearchReque
 	return entries, controls, err
 }
 
-// searchPerson finds the one entry that the username names. The size limit of 2
+// searchPerson finds the one entry that fits the filter. The size limit of 2
 // is sent and counted as well, because Active Directory ignores it.
-func (w *worker) searchPerson(ctx context.Context, username string) (*person, error) {
+func (w *worker) searchPerson(ctx context.Context, filter string) (*person, error) {
 	c := w.c
 	entries, err := w.search(ctx, phaseUserSearch, ldap3.SearchRequest{
 		BaseDN: c.user.BaseDN, Scope: ldap3.ScopeWholeSubtree, SizeLimit: 2,
-		Filter: c.userFilter.expand(username, ""), Attributes: c.userAttributes(),
+		Filter: filter, Attributes: c.userAttributes(),
 	})
 	code, fromServer := resultCode(err)
 	switch {
@@ -164,8 +171,7 @@ func (w *worker) searchPerson(ctx context.Context, username string) (*person, er
 }
 
 func (c *Connector) userAttributes() []string {
-	attrs := append(stableAttributes(), stateAttributes()...)
-	attrs = append(attrs, c.user.NameAttr)
+	attrs := slices.Concat(stableAttributes(), stateAttributes(), passwordAttributes(), []string{c.user.NameAttr})
 	if c.user.MailAttr != "" {
 		attrs = append(attrs, c.user.MailAttr)
 	}
@@ -189,7 +195,10 @@ func (c *Connector) personOf(entry *ldap3.Entry) (*person, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: the entry has no readable %s; set user.name_attr", errBadEntry, c.user.NameAttr)
 	}
-	p := &person{DN: entry.DN, Name: name, state: accountState(entry, c.clock())}
+	p := &person{
+		DN: entry.DN, Name: name, Version: passwordVersion(entry), state: accountState(entry, c.clock()),
+		lockedForGood: entry.GetEqualFoldAttributeValue(pwdLockedTime) == lockedForGood,
+	}
 	if c.user.MailAttr != "" {
 		p.Mail = entry.GetEqualFoldAttributeValue(c.user.MailAttr)
 	}

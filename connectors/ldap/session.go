@@ -74,13 +74,12 @@ func (s *session) close() {
 // connect dials the host and completes TLS or StartTLS, all within the dial
 // limit and the context.
 func (h *host) connect(ctx context.Context, limit time.Duration) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	var dialer net.Dialer
-	sock, err := dialer.DialContext(ctx, "tcp", h.addr)
+	sock, end, err := h.reach(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
 	if h.tls == nil || h.startTLS {
 		s := newSession(h, sock, sock, false)
 		if !h.startTLS {
@@ -113,7 +112,11 @@ var errNoHost = errors.New("no host is left to ask")
 // setup fails for a reason another host need not share, leads to the next one.
 func (c *Connector) open(ctx context.Context, avoid *host, setup func(context.Context, *session) error) (*session, error) {
 	var failures []error
-	for _, h := range c.hosts.order(c.clock(), avoid) {
+	hosts, err := c.sources.hosts(ctx)
+	if err != nil {
+		failures = append(failures, err)
+	}
+	for _, h := range order(hosts, c.clock(), avoid) {
 		s, err := c.openAt(ctx, h, setup)
 		if err == nil {
 			return s, nil

@@ -84,6 +84,24 @@ func (t template) expand(username, dn string) string {
 	return b.String()
 }
 
+// expandAny is expand for whatever username there may be: a placeholder becomes a
+// wildcard. What a placeholder means in an item without wildcards (approximate and
+// extensible matches) fits nobody.
+func (t template) expandAny() string {
+	var b strings.Builder
+	for i, literal := range t.literals {
+		if i > 0 {
+			b.WriteByte('*')
+		}
+		b.WriteString(literal)
+	}
+	any := b.String()
+	for strings.Contains(any, "**") { // beside a wildcard of the filter's own
+		any = strings.ReplaceAll(any, "**", "*")
+	}
+	return any
+}
+
 var errNoUsername = errors.New("the filter must hold " + placeUsername + ", or everybody would be the same person")
 
 // parseUserFilter reads user.filter.

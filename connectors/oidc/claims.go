@@ -98,23 +98,23 @@ func (s sources) groups(path string) ([]string, error) {
 	return identity.NormalizeGroups(groups), nil
 }
 
+// entraGroups is the claim that Entra ID leaves out, and the only one that can be
+// fetched instead.
+const entraGroups = "groups"
+
 // overage reports that the provider left out the groups because they are too
 // many, and points elsewhere (OpenID Connect Core 1.0 section 5.6.2; Entra ID's
 // hasgroups in tokens of the implicit kind).
-func (c claims) overage(path string) error {
+func (c claims) overage(path string) bool {
 	if path == "" {
-		return nil
+		return false
 	}
 	first, _, _ := strings.Cut(path, ".")
 	names, _ := c["_claim_names"].(map[string]any)
 	_, whole := names[path]
 	_, part := names[first]
 	hasGroups := c["hasgroups"]
-	if whole || part || path == "groups" && (hasGroups == true || hasGroups == "true") {
-		return misconfigured("the person is in too many groups for a token, and the provider left them all out (Entra ID calls this overage); " +
-			"in Entra choose \"groups assigned to the application\", or send roles and set groups_claim to roles")
-	}
-	return nil
+	return whole || part || path == entraGroups && (hasGroups == true || hasGroups == "true")
 }
 
 // typeName is how an administrator calls a JSON type.

@@ -3,15 +3,15 @@ package oidc
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
+
+	"drawbridge/trust"
 )
 
 const (
@@ -33,7 +33,8 @@ func (e *statusError) Error() string {
 // client speaks to one provider.
 type client struct {
 	http     *http.Client
-	insecure bool // http URLs are permitted
+	insecure bool    // http URLs are permitted
+	metrics  Metrics // may be nil
 }
 
 // newClient returns a client that trusts the certificates in caFile, or the
@@ -55,27 +56,19 @@ func newClient(caFile string, insecure bool, timeout time.Duration, override *ht
 }
 
 func newTransport(caFile string) (*http.Transport, error) {
-	t := &http.Transport{
+	roots, err := trust.Load(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("issuer_ca_file: %w", err)
+	}
+	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		ForceAttemptHTTP2:      true,
 		MaxConnsPerHost:        maxConns,
 		MaxIdleConnsPerHost:    4,
 		IdleConnTimeout:        60 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-	}
-	if caFile == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(caFile) //nolint:gosec // the path is the operator's own setting
-	if err != nil {
-		return nil, fmt.Errorf("read issuer_ca_file: %w", err)
-	}
-	t.TLSClientConfig.RootCAs = x509.NewCertPool()
-	if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("issuer_ca_file %s holds no PEM certificate", caFile)
-	}
-	return t, nil
+	}, nil
 }
 
 // checkURL refuses URLs that a password or token must not be sent to.
@@ -92,8 +85,11 @@ func (c *client) checkURL(raw string) error {
 	return fmt.Errorf("%s is not https", u)
 }
 
-// do sends the request and returns the status and the whole body.
-func (c *client) do(req *http.Request) (int, http.Header, []byte, error) {
+// do sends the request, of that name in metrics, and returns the status and the whole
+// body.
+func (c *client) do(op string, req *http.Request) (status int, header http.Header, body []byte, err error) {
+	start := time.Now()
+	defer func() { c.observe(op, start, status, err) }()
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "drawbridge")
 	resp, err := c.http.Do(req)
@@ -101,7 +97,7 @@ func (c *client) do(req *http.Request) (int, http.Header, []byte, error) {
 		return 0, nil, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
 		return 0, nil, nil, fmt.Errorf("read the answer of %s: %w", req.URL.Host, err)
 	}
@@ -112,12 +108,12 @@ func (c *client) do(req *http.Request) (int, http.Header, []byte, error) {
 }
 
 // getJSON fetches one public document.
-func (c *client) getJSON(ctx context.Context, from string, into any) error {
+func (c *client) getJSON(ctx context.Context, op, from string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return err
 	}
-	status, _, body, err := c.do(req)
+	status, _, body, err := c.do(op, req)
 	switch {
 	case err != nil:
 		return err

@@ -133,7 +133,7 @@ func (p *provider) logChange(meta *metadata, err error) {
 func (p *provider) fetch(ctx context.Context) (*metadata, error) {
 	meta := new(metadata)
 	from := strings.TrimSuffix(p.issuer, "/") + "/.well-known/openid-configuration"
-	if err := p.client.getJSON(ctx, from, meta); err != nil {
+	if err := p.client.getJSON(ctx, opDiscovery, from, meta); err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
 	// Discovery 1.0 section 4.3: they must be identical, or one tenant could

@@ -45,9 +45,13 @@
 // replaces what the ID token says.
 //
 // Entra ID leaves out the groups of a person who has more than 200 and says so
-// by `_claim_names` or `hasgroups` (the "overage"). That is an error here, since
-// "no groups" would be a wrong answer. Assign the groups to the application in
-// Entra ("groups assigned to the application"), or emit roles.
+// by `_claim_names` or `hasgroups` (the "overage"). That is an error, since "no
+// groups" would be a wrong answer, unless groups_overage_url says where Microsoft
+// Graph lists them. They are fetched there with the access token of the login: a
+// POST to getMemberGroups or getMemberObjects, or pages of transitiveMemberOf on
+// the same server. The endpoint in the token's `_claim_sources` is never asked: a
+// token must not choose whom we send an access token to. Pages, groups, bytes and
+// time are bounded, and what is not a whole answer is an error.
 //
 // An email as the username is refused while the provider says email_verified:
 // false, else anybody could enter a colleague's address and be taken for them.
@@ -65,10 +69,13 @@
 //	ID token and claims                                     outcome
 //	signature, or keys that cannot be fetched               Unavailable
 //	alg, iss, aud, azp, exp, nbf, iat                       Misconfigured
-//	username missing, a claim of the wrong type, overage    Misconfigured
+//	username missing, a claim of the wrong type             Misconfigured
+//	overage without groups_overage_url                      Misconfigured
 //	username unusable or email not verified                 Denied
 //	userinfo: 401, 403, another sub, signed answer          Misconfigured
 //	userinfo: anything else but 200 and JSON                Unavailable
+//	fetching groups: 401, 403                               Misconfigured
+//	fetching groups: anything else but all of them          Unavailable
 //
 // invalid_request is Unavailable because Dex says it when its own directory is
 // down. There is no NotMine: the grant cannot tell an unknown username from a

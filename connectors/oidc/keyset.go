@@ -141,7 +141,7 @@ func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 		var set struct {
 			Keys []json.RawMessage `json:"keys"`
 		}
-		err := k.client.getJSON(ctx, k.url, &set)
+		err := k.client.getJSON(ctx, opKeys, k.url, &set)
 		keys := parseKeys(set.Keys)
 		if err == nil && len(keys) == 0 {
 			err = errNoKeys

@@ -27,6 +27,8 @@ type Deps struct {
 	// HTTPClient, if set, replaces the transport, in tests. Its other fields are
 	// not used.
 	HTTPClient *http.Client
+	// Metrics takes what is measured; nil is nowhere.
+	Metrics Metrics
 }
 
 // Connector verifies passwords at one OpenID Connect provider. It implements
@@ -38,6 +40,7 @@ type Connector struct {
 	scopes        []string
 	usernameClaim string
 	groupsClaim   string
+	overage       *overage // nil: people with too many groups for a token are refused
 	timeout       time.Duration
 	provider      *provider
 
@@ -69,6 +72,9 @@ func New(cfg configs.Connector, deps Deps) (*Connector, error) {
 		return nil, fmt.Errorf("connector %s: %w", cfg.Name, err)
 	}
 	c.provider = p
+	if deps.Metrics != nil {
+		deps.Metrics.Watch(c.Stats)
+	}
 	p.life, c.cancel = context.WithCancel(context.Background())
 	c.done.Go(p.keep)
 	return c, nil
@@ -82,8 +88,12 @@ func (c *Connector) newProvider(o configs.OIDC, deps Deps) (*provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	client.metrics = deps.Metrics
 	if err := client.checkURL(o.IssuerURL); err != nil {
 		return nil, fmt.Errorf("issuer_url: %w", err)
+	}
+	if c.overage, err = parseOverage(o.GroupsOverageURL, client); err != nil {
+		return nil, fmt.Errorf("groups_overage_url: %w", err)
 	}
 	clock := deps.Clock
 	if clock == nil {
@@ -151,23 +161,33 @@ func (c *Connector) login(ctx context.Context, cred identity.Credential) (identi
 	return id, nil
 }
 
-// collect returns the claims to read: those of the ID token and, if a wanted one
-// is absent there, those of userinfo.
+// collect returns the claims to read: those of the ID token, if a wanted one is
+// absent there those of userinfo, and before both the groups that the provider left
+// out and tells so.
 func (c *Connector) collect(ctx context.Context, meta *metadata, accessToken, subject string, token claims) (sources, error) {
-	if err := token.overage(c.groupsClaim); err != nil {
-		return nil, err
-	}
+	all, over := sources{token}, token.overage(c.groupsClaim)
 	_, named := token.find(c.usernameClaim)
 	_, grouped := token.find(c.groupsClaim)
-	if named && (grouped || c.groupsClaim == "") || meta.UserInfoURL == "" || accessToken == "" {
-		return sources{token}, nil
+	complete := named && (grouped || over || c.groupsClaim == "")
+	if over && c.overage == nil {
+		return nil, errOverage
 	}
-	info, err := c.userinfo(ctx, meta, accessToken, subject)
+	if !complete && meta.UserInfoURL != "" && accessToken != "" {
+		info, err := c.userinfo(ctx, meta, accessToken, subject)
+		if err != nil {
+			return nil, err
+		}
+		all, over = append(all, info), over || info.overage(c.groupsClaim)
+	}
+	if !over {
+		return all, nil
+	}
+	if c.overage == nil || c.groupsClaim != entraGroups {
+		return nil, errOverage
+	}
+	groups, err := c.fetchOverage(ctx, accessToken)
 	if err != nil {
 		return nil, err
 	}
-	if err := info.overage(c.groupsClaim); err != nil {
-		return nil, err
-	}
-	return sources{token, info}, nil
+	return append(sources{{entraGroups: groups}}, all...), nil
 }

@@ -24,6 +24,11 @@ func misconfigured(format string, args ...any) error {
 	return &settingError{fmt.Errorf(format, args...)}
 }
 
+// errOverage is for groups that are left out and cannot be fetched: to go on would be
+// to say that there are none.
+var errOverage = misconfigured("the person is in too many groups for a token, and the provider left them all out (Entra ID calls this overage); " +
+	"set groups_overage_url, or in Entra choose \"groups assigned to the application\", or send roles and set groups_claim to roles")
+
 // outcomeOf turns the error of a login into its outcome. Only what was marked
 // denies or blames the settings; every other error is Unavailable.
 func outcomeOf(err error) connectors.Outcome {

@@ -30,7 +30,7 @@ func (c *Connector) passwordGrant(ctx context.Context, meta *metadata, cred iden
 	if err != nil {
 		return nil, err
 	}
-	status, _, body, err := c.provider.client.do(req)
+	status, _, body, err := c.provider.client.do(opToken, req)
 	if err != nil {
 		return nil, err
 	}

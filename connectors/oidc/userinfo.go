@@ -16,7 +16,7 @@ func (c *Connector) userinfo(ctx context.Context, meta *metadata, accessToken, s
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
-	status, header, body, err := c.provider.client.do(req)
+	status, header, body, err := c.provider.client.do(opUserinfo, req)
 	switch {
 	case err != nil:
 		return nil, err
