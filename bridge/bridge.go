@@ -13,6 +13,7 @@ import (
 	"drawbridge/connectors"
 	"drawbridge/identity"
 	"drawbridge/tokens"
+	"drawbridge/tokens/sessions"
 )
 
 // Authenticator says who a caller is; the connectors' chain is one.
@@ -25,18 +26,31 @@ type Minter interface {
 	Mint(service string, claims tokens.Claims) (string, error)
 }
 
+// Sessions begins logins that last and goes on with them; sessions.Manager is one.
+type Sessions interface {
+	Draft(start sessions.Start) (*sessions.Draft, error)
+	Keep(ctx context.Context, draft *sessions.Draft) (identity.Secret, error)
+	// Refresh fails with a *sessions.Refusal or a *sessions.Outage.
+	Refresh(ctx context.Context, shown sessions.Shown) (sessions.Continued, error)
+}
+
 // Recorder takes audit events and never blocks; audit.Log is one.
 type Recorder interface {
 	Record(audit.Event)
 }
 
-// Options are what a bridge stands on. All fields are required.
+// Options are what a bridge stands on. All fields but Accounts are required.
 type Options struct {
 	Registries []Registry
 	Connectors Authenticator
 	Tokens     Minter
+	Sessions   Sessions
 	Audit      Recorder
-	Policy     Revision
+	// Accounts limits how often an account gets a token; nil: as often as it asks.
+	Accounts Rate
+	// Policy is the one in force at the start; with a nil Policy in it every
+	// request is told to come back, until SetPolicy.
+	Policy Revision
 	// AccessTTL is the life of an access token.
 	AccessTTL time.Duration
 	Clock     func() time.Time
@@ -76,8 +90,16 @@ func (b *Bridge) Token(ctx context.Context, req Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if b.Policy().Policy == nil {
+		return Answer{}, &identity.Error{
+			Kind: identity.Unavailable, Message: "The policy is not loaded yet. Try again in a few seconds.", RetryAfter: retryAfter,
+		}
+	}
 	who, err := b.identify(ctx, registry, req)
 	if err != nil {
+		return Answer{}, err
+	}
+	if err := b.paced(ctx, req, who); err != nil {
 		return Answer{}, err
 	}
 	d := b.authorize(registry, who, req.Scopes)
@@ -90,13 +112,14 @@ func (b *Bridge) Token(ctx context.Context, req Request) (Answer, error) {
 		b.audit(req, d, audit.TokenDenied, audit.Failure)
 		return Answer{}, err
 	}
+	refresh := b.remember(ctx, req, d)
 	action, outcome := audit.TokenIssued, audit.Success
 	if d.nothing() {
 		action, outcome = audit.TokenDenied, audit.Failure
 	}
 	b.audit(req, d, action, outcome)
 	b.opts.Metrics.tokenIssued()
-	return Answer{Token: token, TTL: b.ttl(d), Scope: d.scope()}, nil
+	return Answer{Token: token, TTL: b.ttl(d), Scope: d.scope(), RefreshToken: refresh}, nil
 }
 
 // registry finds the entry for the service that asks. A request without a
@@ -115,60 +138,82 @@ func (b *Bridge) registry(service string) (Registry, error) {
 	}
 }
 
-// caller is who asks, and whether that is known from before an outage.
+// caller is who asks, since when that is known, and whether it is known from before
+// an outage.
 type caller struct {
 	identity.Identity
-	stale bool
+	verifiedAt time.Time
+	stale      bool
+
+	// sessionID is the session that the caller goes on with, or begins.
+	sessionID string
+	// draft is the session that begins with this login; nil where none does.
+	draft *sessions.Draft
+	// refresh is the refresh token of a session that goes on.
+	refresh identity.Secret
 }
 
-// identify asks the connectors. The client learns whether to fix the password or
-// to try again later, and no more.
+// identify finds out who asks: by a refresh token, by a password, or nobody. The
+// client learns whether to fix the password or to try again later, and no more.
 func (b *Bridge) identify(ctx context.Context, registry Registry, req Request) (caller, error) {
 	if !req.RefreshToken.Empty() {
-		b.auditLogin(req, registry, connectors.Verdict{Outcome: connectors.Denied(connectors.UnknownToken)})
-		return caller{}, &identity.Error{
-			Kind: identity.Unauthenticated, Message: "The identity token is not valid here; log in again with your password.",
-		}
+		return b.refresh(ctx, registry, req)
 	}
 	if req.Credential.Username == "" && req.Credential.Password.Empty() {
 		return caller{}, nil
 	}
 	cred := req.Credential
 	cred.Address = req.SourceIP
+	cred.Fresh = req.Offline && registry.RefreshTokens
 	verdict := b.opts.Connectors.Authenticate(ctx, cred)
 	b.auditLogin(req, registry, verdict)
 	b.opts.Metrics.attempt(verdict)
 	if verdict.Kind() == connectors.KindGranted {
-		who := caller{verdict.Identity(), verdict.Stale}
+		who := caller{Identity: verdict.Identity(), verifiedAt: verdict.VerifiedAt, stale: verdict.Stale}
 		who.Method = identity.MethodPassword
+		b.draft(ctx, registry, req, verdict, &who)
 		return who, nil
 	}
 	return caller{}, b.refusal(ctx, req, verdict)
 }
 
-// refusal is what a client reads whom no connector vouches for.
+// refusal is Refusal, with what an operator must hear of in the log.
 func (b *Bridge) refusal(ctx context.Context, req Request, verdict connectors.Verdict) *identity.Error {
 	switch verdict.Kind() {
-	case connectors.KindDenied, connectors.KindNotMine:
-		if verdict.RetryAfter > 0 {
-			return &identity.Error{
-				Kind: identity.RateLimited, RetryAfter: verdict.RetryAfter,
-				Message: "Too many wrong passwords for this user from this address. Check the password and try again in a minute.",
-			}
+	case connectors.KindUnavailable, connectors.KindMisconfigured:
+		b.logOutage(ctx, req, verdict)
+	default: // the caller's business
+	}
+	return Refusal(verdict)
+}
+
+// Refusal is what somebody reads whom no connector vouches for.
+func Refusal(verdict connectors.Verdict) *identity.Error {
+	kind := verdict.Kind()
+	switch {
+	case kind != connectors.KindDenied && kind != connectors.KindNotMine:
+		return &identity.Error{
+			Kind:       identity.Unavailable,
+			Message:    "Logins cannot be checked at the moment; your password was not refused. Try again in a few seconds.",
+			RetryAfter: retryAfter, Err: verdict.Cause(),
 		}
-		return &identity.Error{Kind: identity.Unauthenticated, Message: refused(verdict.Reason())}
-	case connectors.KindMisconfigured:
-		b.opts.Log.ErrorContext(ctx, "a connector is misconfigured: nobody can log in through it until this is fixed",
-			"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause())
-	default:
-		b.opts.Log.WarnContext(ctx, "a connector is unavailable",
-			"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause())
+	case verdict.RetryAfter > 0:
+		return &identity.Error{
+			Kind: identity.RateLimited, RetryAfter: verdict.RetryAfter,
+			Message: "Too many wrong passwords for this user from this address. Check the password and try again in a minute.",
+		}
 	}
-	return &identity.Error{
-		Kind:       identity.Unavailable,
-		Message:    "Logins cannot be checked at the moment; your password was not refused. Try again in a few seconds.",
-		RetryAfter: retryAfter, Err: verdict.Cause(),
+	return &identity.Error{Kind: identity.Unauthenticated, Message: refused(verdict.Reason())}
+}
+
+// logOutage says which connector is down, or is set up wrongly.
+func (b *Bridge) logOutage(ctx context.Context, req Request, verdict connectors.Verdict) {
+	attrs := []any{"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause()}
+	if verdict.Kind() == connectors.KindMisconfigured {
+		b.opts.Log.ErrorContext(ctx, "a connector is misconfigured: nobody can log in through it until this is fixed", attrs...)
+		return
 	}
+	b.opts.Log.WarnContext(ctx, "a connector is unavailable", attrs...)
 }
 
 // retryAfter is what clients are told while a connector is down.
@@ -192,6 +237,7 @@ func (b *Bridge) mint(d decision) (string, error) {
 	token, err := b.opts.Tokens.Mint(d.registry.Service, tokens.Claims{
 		Issuer: d.registry.Issuer, Audience: d.registry.Service, Subject: d.caller.String(),
 		ID: d.decisionID, IssuedAt: d.at, TTL: b.ttl(d), Access: d.access,
+		Session: d.caller.sessionID, AuthTime: d.caller.verifiedAt,
 	})
 	if err != nil {
 		var classified *identity.Error

@@ -15,6 +15,7 @@ import (
 	"drawbridge/connectors"
 	"drawbridge/identity"
 	"drawbridge/tokens"
+	"drawbridge/tokens/sessions"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,9 +47,18 @@ type world struct {
 	minted  []tokens.Claims
 	events  []audit.Event
 	log     bytes.Buffer
+
+	fresh   bool             // whether the last credential was to be verified afresh
+	begun   []sessions.Start // the drafts
+	kept    int
+	keepErr error
+	shown   sessions.Shown // the last refresh token
+	goesOn  sessions.Continued
+	refused error
 }
 
-func (w *world) Authenticate(context.Context, identity.Credential) connectors.Verdict {
+func (w *world) Authenticate(_ context.Context, cred identity.Credential) connectors.Verdict {
+	w.fresh = cred.Fresh
 	return w.verdict
 }
 
@@ -60,6 +70,9 @@ func (w *world) Mint(_ string, c tokens.Claims) (string, error) {
 func (w *world) Record(e audit.Event) { w.events = append(w.events, e) }
 
 func now() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+// verifiedAt is when alice was verified: a while ago, since she is remembered.
+func verifiedAt() time.Time { return now().Add(-40 * time.Second) }
 
 func compile(t *testing.T, text string) *authz.Policy {
 	t.Helper()
@@ -74,14 +87,17 @@ func compile(t *testing.T, text string) *authz.Policy {
 	return policy
 }
 
-func newBridge(t *testing.T, w *world) *bridge.Bridge {
+func newBridge(t *testing.T, w *world) *bridge.Bridge { t.Helper(); return newBridgeWith(t, w, nil) }
+
+func newBridgeWith(t *testing.T, w *world, accounts bridge.Rate) *bridge.Bridge {
 	t.Helper()
 	return bridge.New(bridge.Options{
 		Registries: []bridge.Registry{
 			{Service: "plain", Issuer: "issuer"},
 			{Service: "explaining", Issuer: "issuer", Explain: true},
+			{Service: "lasting", Issuer: "issuer", RefreshTokens: true},
 		},
-		Connectors: w, Tokens: w, Audit: w, Policy: bridge.Revision{ID: "r1", Policy: compile(t, document)},
+		Connectors: w, Tokens: w, Sessions: w, Audit: w, Accounts: accounts, Policy: bridge.Revision{ID: "r1", Policy: compile(t, document)},
 		AccessTTL: 5 * time.Minute, Clock: now, NewID: func() string { return "decision" },
 		Metrics: bridge.NewMetrics(prometheus.NewRegistry()),
 		Log:     slog.New(slog.NewTextHandler(&w.log, nil)),
@@ -89,7 +105,7 @@ func newBridge(t *testing.T, w *world) *bridge.Bridge {
 }
 
 func alice() connectors.Verdict {
-	return connectors.Verdict{Connector: "corp", Outcome: connectors.Granted(identity.Identity{
+	return connectors.Verdict{Connector: "corp", VerifiedAt: verifiedAt(), Outcome: connectors.Granted(identity.Identity{
 		Kind: identity.User, Connector: "corp", Name: "alice", Groups: []string{"dev"},
 	})}
 }
@@ -136,12 +152,12 @@ func TestTokenCarriesWhatThePolicyGrants(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := bridge.Answer{Token: "TOKEN", TTL: 5 * time.Minute, Scope: tt.scope}
-			if diff := cmp.Diff(want, answer); diff != "" {
+			if diff := cmp.Diff(want, answer, cmp.AllowUnexported(identity.Secret{})); diff != "" {
 				t.Error(diff)
 			}
 			claims := tokens.Claims{
 				Issuer: "issuer", Audience: "plain", Subject: "corp/alice", ID: "decision",
-				IssuedAt: now(), TTL: 5 * time.Minute, Access: tt.access,
+				IssuedAt: now(), TTL: 5 * time.Minute, Access: tt.access, AuthTime: verifiedAt(),
 			}
 			if diff := cmp.Diff([]tokens.Claims{claims}, w.minted); diff != "" {
 				t.Error(diff)
@@ -170,7 +186,7 @@ func TestAnonymousCallers(t *testing.T) {
 	req.Credential = identity.Credential{}
 	b := newBridge(t, w)
 	answer, err := b.Token(t.Context(), req)
-	if err != nil || answer.Scope != "repository:public/x:pull" || w.minted[0].Subject != "" {
+	if err != nil || answer.Scope != "repository:public/x:pull" || w.minted[0].Subject != "" || !w.minted[0].AuthTime.IsZero() {
 		t.Errorf("got %+v, %v", answer, err)
 	}
 	// A refusal would keep clients from asking for a login.
@@ -275,6 +291,7 @@ func TestRefusalsReadTheSame(t *testing.T) {
 	for _, outcome := range []connectors.Outcome{
 		connectors.NotMine(), connectors.Denied(connectors.WrongPassword), connectors.Denied(connectors.AccountLocked),
 		connectors.Denied(connectors.Ambiguous), connectors.Denied(connectors.AccountDisabled),
+		connectors.Denied(connectors.UnknownRobot), connectors.Denied(connectors.AddressRefused).About("robot:ci"),
 	} {
 		w := &world{verdict: connectors.Verdict{Outcome: outcome}}
 		_, err := newBridge(t, w).Token(t.Context(), request("plain"))
@@ -282,6 +299,23 @@ func TestRefusalsReadTheSame(t *testing.T) {
 	}
 	if len(messages) != 1 {
 		t.Errorf("%d different messages: %v", len(messages), messages)
+	}
+}
+
+// The audit log names whom a refused login concerns where a connector knows that,
+// and never what was typed.
+func TestTheAuditLogNamesWhoIsRefused(t *testing.T) {
+	for want, outcome := range map[string]connectors.Outcome{
+		"robot:ci": connectors.Denied(connectors.SecretExpired).About("robot:ci"),
+		"":         connectors.Denied(connectors.WrongPassword),
+	} {
+		w := &world{verdict: connectors.Verdict{Outcome: outcome}}
+		if _, err := newBridge(t, w).Token(t.Context(), request("plain")); err == nil {
+			t.Fatalf("%s: a token was issued", outcome)
+		}
+		if e := w.events[0]; e.Action != audit.Login || e.Outcome != audit.Failure || e.User != want {
+			t.Errorf("%s: event %+v", outcome, e)
+		}
 	}
 }
 
@@ -294,15 +328,6 @@ func TestSkippedConnectorsAreAudited(t *testing.T) {
 	}
 	if e := w.events[0]; e.Action != audit.ConnectorSkipped || e.Connector != "directory" {
 		t.Errorf("event %+v", e)
-	}
-}
-
-func TestRefreshTokensAreNotAnonymous(t *testing.T) {
-	w := &world{verdict: alice()}
-	req := request("plain", "repository:public/x:pull")
-	req.Credential, req.RefreshToken = identity.Credential{}, identity.NewSecret("opaque")
-	if _, err := newBridge(t, w).Token(t.Context(), req); identity.AsError(err).Kind != identity.Unauthenticated {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -349,7 +374,7 @@ func TestNoSecretInAnyOutput(t *testing.T) {
 	} {
 		w := &world{verdict: connectors.Verdict{Connector: "corp", Outcome: outcome}}
 		_, err := newBridge(t, w).Token(t.Context(), request("plain", "repository:apps/api:pull"))
-		l, auditErr := audit.Open("-", &w.log, slog.New(slog.DiscardHandler))
+		l, auditErr := audit.New(audit.Options{Stdout: &w.log, Log: slog.New(slog.DiscardHandler)})
 		if auditErr != nil {
 			t.Fatal(auditErr)
 		}

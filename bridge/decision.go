@@ -45,7 +45,7 @@ func (d *decision) grant() {
 		}
 		a := tokens.Access{Type: scope.Type(), Name: scope.Name(), Actions: scope.AnswerActions(d.granted[i])}
 		d.access = append(d.access, a)
-		d.grantedScopes = append(d.grantedScopes, a.Type+":"+a.Name+":"+strings.Join(a.Actions, ","))
+		d.grantedScopes = append(d.grantedScopes, a.Scope())
 	}
 }
 
@@ -84,7 +84,7 @@ func (b *Bridge) audit(req Request, d decision, action audit.Action, outcome aud
 		e.Reason = "no_grant"
 	}
 	e.User, e.Groups, e.Method = d.caller.String(), d.caller.Groups, string(d.caller.Method)
-	e.Connector, e.Stale = d.caller.Connector, d.caller.stale
+	e.Connector, e.Stale, e.SessionID = d.caller.Connector, d.caller.stale, d.caller.sessionID
 	e.DecisionID, e.PolicyRevision = d.decisionID, d.revision.ID
 	e.Requested, e.Granted = requested, d.grantedScopes
 	b.opts.Audit.Record(e)
@@ -100,10 +100,10 @@ func (b *Bridge) auditLogin(req Request, registry Registry, verdict connectors.V
 	}
 	e := event(req, registry, now)
 	e.Action, e.Connector, e.Method = audit.Login, verdict.Connector, string(identity.MethodPassword)
-	e.Outcome, e.Reason = audit.Failure, string(verdict.Reason())
+	e.Outcome, e.Reason, e.User = audit.Failure, string(verdict.Reason()), verdict.Whom()
 	switch verdict.Kind() {
 	case connectors.KindGranted:
-		e.Outcome, e.User, e.Stale = audit.Success, verdict.Identity().String(), verdict.Stale
+		e.Outcome, e.Stale = audit.Success, verdict.Stale
 	case connectors.KindNotMine:
 		e.Reason = string(connectors.UnknownUser)
 	case connectors.KindUnavailable, connectors.KindMisconfigured:
@@ -116,7 +116,7 @@ func (b *Bridge) auditLogin(req Request, registry Registry, verdict connectors.V
 func event(req Request, registry Registry, now time.Time) audit.Event {
 	return audit.Event{
 		Time: now.UTC(), Service: registry.Service, ClientID: clip(req.ClientID, 128),
-		SourceIP: req.SourceIP, UserAgent: clip(req.UserAgent, 256), RequestID: req.RequestID,
+		RequestID: req.RequestID, Personal: audit.Personal{SourceIP: req.SourceIP, UserAgent: clip(req.UserAgent, 256)},
 	}
 }
 

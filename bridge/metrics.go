@@ -3,6 +3,7 @@ package bridge
 import (
 	"time"
 
+	"drawbridge/audit"
 	"drawbridge/authz"
 	"drawbridge/connectors"
 
@@ -14,6 +15,8 @@ import (
 // their number has no bound.
 type Metrics struct {
 	attempts  *prometheus.CounterVec
+	refreshes *prometheus.CounterVec
+	begun     *prometheus.CounterVec
 	decisions *prometheus.CounterVec
 	duration  prometheus.Histogram
 	issued    prometheus.Counter
@@ -27,6 +30,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "drawbridge_authn_attempts_total",
 			Help: "Logins by the connector that answered, the outcome and the reason of a refusal.",
 		}, []string{"connector", "outcome", "reason"}),
+		refreshes: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "drawbridge_refreshes_total",
+			Help: "Refresh tokens shown, by the outcome and the reason of a refusal.",
+		}, []string{"outcome", "reason"}),
+		begun: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "drawbridge_sessions_started_total",
+			Help: "Logins that were to last, by whether they got a refresh token (success) or the store did not answer (unknown).",
+		}, []string{"outcome"}),
 		decisions: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "drawbridge_access_decisions_total",
 			Help: "Requested actions by whether the policy granted them.",
@@ -45,6 +56,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 func (m *Metrics) attempt(v connectors.Verdict) {
 	m.attempts.WithLabelValues(v.Connector, v.Kind().String(), string(v.Reason())).Inc()
 }
+
+func (m *Metrics) refreshed(outcome audit.Outcome, reason string) {
+	m.refreshes.WithLabelValues(string(outcome), reason).Inc()
+}
+
+func (m *Metrics) started(outcome audit.Outcome) { m.begun.WithLabelValues(string(outcome)).Inc() }
 
 func (m *Metrics) tokenIssued() { m.issued.Inc() }
 

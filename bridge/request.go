@@ -17,9 +17,13 @@ type Request struct {
 	Credential identity.Credential
 	// RefreshToken is shown instead of a credential; empty when it was not.
 	RefreshToken identity.Secret
+	// Offline asks for a refresh token beside the access token. Rotating says that
+	// the client takes a new one at each use, which docker for one does not.
+	Offline, Rotating bool
+	// ClientID is what the client calls itself. Nothing proves it.
+	ClientID string
 
 	// The rest is for the audit log.
-	ClientID  string
 	SourceIP  string
 	UserAgent string
 	RequestID string
@@ -31,6 +35,8 @@ type Answer struct {
 	TTL   time.Duration
 	// Scope is what was granted, in the form it is asked for, separated by spaces.
 	Scope string
+	// RefreshToken is for a client that asked for one or has shown one; else empty.
+	RefreshToken identity.Secret
 }
 
 // Registry is one registry that may ask for tokens.
@@ -41,6 +47,9 @@ type Registry struct {
 	// Explain refuses an authenticated caller who is granted nothing with a
 	// reason, where the specification's answer is a token without rights.
 	Explain bool
+	// RefreshTokens permits logins that last; without it no refresh token is handed
+	// out or honoured.
+	RefreshTokens bool
 }
 
 // Revision is a policy document in force.
@@ -48,4 +57,6 @@ type Revision struct {
 	// ID names the document in audit events.
 	ID     string
 	Policy *authz.Policy
+	// Text is the document as it was written.
+	Text string
 }
