@@ -1,8 +1,6 @@
 package configs
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"drawbridge/trust"
 )
 
 // check collects the faults that validation finds.
@@ -92,33 +92,14 @@ func (c *check) unreadable(key, name string, err error) {
 	c.fault(key, "the file %s cannot be read: %v", name, err)
 }
 
-// certificates reports a file without a PEM certificate; an empty name is none.
+// certificates reports a file whose certificate authorities cannot be used; an empty
+// name is none.
 func (c *check) certificates(key, name string) {
 	if name == "" || !c.file(key, name) {
 		return
 	}
-	text, err := os.ReadFile(name) //nolint:gosec // the operator names the file
-	if err != nil {
-		c.unreadable(key, name, err)
-		return
-	}
-	count := 0
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		count++
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			c.fault(key, "certificate %d in %s cannot be parsed: %v", count, name, err)
-			return
-		}
-	}
-	if count == 0 {
-		c.fault(key, "%s holds no PEM certificate", name)
+	if _, err := trust.Load(name); err != nil {
+		c.fault(key, "%v", err)
 	}
 }
 

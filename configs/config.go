@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"strings"
 	"time"
 
 	"drawbridge/identity"
@@ -17,6 +18,7 @@ type Config struct {
 	Registries []Registry  `mapstructure:"registries"`
 	Tokens     Tokens      `mapstructure:"tokens"`
 	Connectors []Connector `mapstructure:"connectors"`
+	Robots     Robots      `mapstructure:"robots"`
 	Policy     Policy      `mapstructure:"policy"`
 	Cache      Cache       `mapstructure:"cache"`
 	Store      Store       `mapstructure:"store"`
@@ -30,9 +32,15 @@ type Config struct {
 	Embedded bool `mapstructure:"-"`
 }
 
+// APIAudience is the audience of the tokens that the REST API makes for itself.
+func (c *Config) APIAudience() string {
+	return strings.TrimSuffix(c.Server.ExternalURL, "/") + "/api/v1"
+}
+
 // Server says where and how Drawbridge listens.
 type Server struct {
-	// Addr is host:port; without a host, every address.
+	// Addr is host:port, without a host every address; unix:PATH or systemd:NAME, a
+	// socket that systemd passes.
 	Addr string `mapstructure:"addr"`
 	// ExternalURL is how clients reach us: scheme, host and port, no path. Its
 	// host is in the self-signed certificate. Load fills it in from Addr and the
@@ -40,9 +48,12 @@ type Server struct {
 	ExternalURL string `mapstructure:"external_url"`
 	TLS         TLS    `mapstructure:"tls"`
 	// TelemetryAddr is host:port of /metrics, /livez and /readyz; empty: none.
-	TelemetryAddr  string   `mapstructure:"telemetry_addr"`
-	TrustedProxies []string `mapstructure:"trusted_proxies"` // CIDRs
-	CORS           CORS     `mapstructure:"cors"`
+	TelemetryAddr string `mapstructure:"telemetry_addr"`
+	// DrainDelay is how long a server that was told to end goes on accepting, while
+	// /readyz fails.
+	DrainDelay     time.Duration `mapstructure:"drain_delay"`
+	TrustedProxies []string      `mapstructure:"trusted_proxies"` // CIDRs
+	CORS           CORS          `mapstructure:"cors"`
 }
 
 // TLS says where the server certificate comes from.
@@ -50,6 +61,19 @@ type TLS struct {
 	Mode     string `mapstructure:"mode"` // self-signed | files | acme | off
 	CertFile string `mapstructure:"cert_file"`
 	KeyFile  string `mapstructure:"key_file"`
+	ACME     ACME   `mapstructure:"acme"`
+	// AdminClientCAFile holds the authorities that issue the client certificates
+	// without which nobody comes to the API and the console; empty: none needed.
+	AdminClientCAFile string `mapstructure:"admin_client_ca_file"`
+}
+
+// ACME says how a certificate is fetched (RFC 8555), with mode acme.
+type ACME struct {
+	Email        string `mapstructure:"email"`
+	DirectoryURL string `mapstructure:"directory_url"` // empty: Let's Encrypt
+	CAFile       string `mapstructure:"ca_file"`       // whom to trust at that URL; empty: whom the machine trusts
+	// HTTPAddr is host:port of the listener for requests to port 80; empty: none.
+	HTTPAddr string `mapstructure:"http_addr"`
 }
 
 // The TLS modes.
@@ -203,6 +227,9 @@ type OIDC struct {
 	Scopes           []string        `mapstructure:"scopes"`
 	UsernameClaim    string          `mapstructure:"username_claim"`
 	GroupsClaim      string          `mapstructure:"groups_claim"`
+	// GroupsOverageURL is where the groups of a person are fetched who has too many
+	// for a token of Entra ID; empty: such people are refused. See [OverageKind].
+	GroupsOverageURL string `mapstructure:"groups_overage_url"`
 	// IssuerCAFile is a PEM bundle for a provider behind a private CA.
 	IssuerCAFile string `mapstructure:"issuer_ca_file"`
 	// Insecure permits an http issuer, for tests and loopback only. It never
@@ -230,6 +257,12 @@ const (
 	ExecPooled   = "pooled"    // long-running processes, one login at a time in each
 )
 
+// Robots bounds the machine accounts, which are kept in the store.
+type Robots struct {
+	// MaxTTL is the longest that a robot may live from when it is made or renewed.
+	MaxTTL time.Duration `mapstructure:"max_ttl"`
+}
+
 // Policy says where the policy document is. Without a file the policy lives in
 // the store.
 type Policy struct {
@@ -255,11 +288,18 @@ type Store struct {
 type Limits struct {
 	LoginFailuresPerMinute int     `mapstructure:"login_failures_per_minute"` // per user and address; 0: off
 	RequestsPerSecond      float64 `mapstructure:"requests_per_second"`       // per address; 0: off
+
+	// AccountRequestsPerSecond bounds the token requests of one account, from wherever
+	// they come; 0: off.
+	AccountRequestsPerSecond float64 `mapstructure:"account_requests_per_second"`
 }
 
 // Audit says where audit events go.
 type Audit struct {
-	File string `mapstructure:"file"` // "-" is standard output
+	File      string        `mapstructure:"file"`       // "-" is standard output
+	Store     bool          `mapstructure:"store"`      // keep them in the store as well, for queries
+	Retention time.Duration `mapstructure:"retention"`  // of those in the store
+	MaxEvents int           `mapstructure:"max_events"` // in the store; 0: any number
 }
 
 // Log configures the operational log on standard error.

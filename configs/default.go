@@ -4,7 +4,10 @@ import (
 	"net"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
+
+	"drawbridge/server"
 )
 
 // DefaultIssuer and DefaultService are what the embedded default's one registry
@@ -68,9 +71,10 @@ func baseDefaults() *Config {
 			Algorithm:   AlgorithmES256,
 			RotateEvery: 720 * time.Hour,
 		},
+		Robots: Robots{MaxTTL: 8760 * time.Hour},
 		Cache:  Cache{LookupTTL: 5 * time.Minute, CredTTL: time.Minute},
 		Limits: Limits{LoginFailuresPerMinute: 10},
-		Audit:  Audit{File: "-"},
+		Audit:  Audit{File: "-", Store: true, Retention: 90 * 24 * time.Hour, MaxEvents: 5_000_000},
 		Log:    Log{Level: "info", Format: "json"},
 	}
 }
@@ -144,6 +148,9 @@ func (c *Config) derive() {
 	}
 	if c.Server.ExternalURL != "" {
 		return
+	}
+	if strings.HasPrefix(c.Server.Addr, server.UnixPrefix) || strings.HasPrefix(c.Server.Addr, server.SystemdPrefix) {
+		return // a socket says nothing of the URL
 	}
 	scheme, host := "https", "localhost"
 	if c.Server.TLS.Mode == TLSOff {

@@ -101,9 +101,11 @@ func TestTheReferenceShowsTheDefaults(t *testing.T) {
 	}{
 		{"server", got.Server.TLS, want.Server.TLS},
 		{"addr", got.Server.Addr, want.Server.Addr},
+		{"drain_delay", got.Server.DrainDelay, want.Server.DrainDelay},
 		{"telemetry_addr", got.Server.TelemetryAddr, want.Server.TelemetryAddr},
 		{"data_dir", got.DataDir, want.DataDir},
 		{"tokens", got.Tokens, want.Tokens},
+		{"robots", got.Robots, want.Robots},
 		{"cache", got.Cache, want.Cache},
 		{"store", got.Store, want.Store},
 		{"limits", got.Limits, want.Limits},

@@ -24,6 +24,9 @@ func TestFaultsOfRegistries(t *testing.T) {
 		{"service twice", "registries:\n- {service: a, issuer: b}\n- issuer: b\n  service: a\n", []string{
 			`c.yaml:4: registries.1.service: "a" is already registries.0; a service has one entry`,
 		}},
+		{"the API's own audience", "server: {external_url: 'https://a.example:5001'}\nregistries:\n- {service: 'https://a.example:5001/api/v1', issuer: b}\n", []string{
+			`c.yaml:3: registries.0.service: "https://a.example:5001/api/v1" is the audience of the API's own tokens; give the registry another name`,
+		}},
 		{"preset", "registries:\n- {service: a, issuer: b, for: distribution3}\n", []string{
 			`c.yaml:2: registries.0.for: "distribution3" is not one of distribution-2, distribution-3, distribution-3-jwks, zot; did you mean distribution-3?`,
 		}},
@@ -65,7 +68,9 @@ const oneRegistry = "registries: [{service: a, issuer: b}]\nconnectors:\n"
 const (
 	ldapEntry = "- name: corp\n  type: ldap\n  urls: ['ldaps://a']\n  user: {base_dn: dc=a}\n"
 	oidcEntry = "- {name: sso, type: oidc, issuer_url: 'https://a', client_id: c}\n"
-	fileEntry = "- {name: local, type: htpasswd, file: users}\n"
+	// overageEntry is open at its end.
+	overageEntry = "- {name: sso, type: oidc, issuer_url: 'https://a', client_id: c, "
+	fileEntry    = "- {name: local, type: htpasswd, file: users}\n"
 )
 
 func TestFaultsOfConnectors(t *testing.T) {
@@ -85,6 +90,9 @@ func TestFaultsOfConnectors(t *testing.T) {
 		{"reserved name", "- {name: robot, type: htpasswd, file: users}\n", []string{`c.yaml:3: connectors.0.name: "robot" is reserved; it means something else in a policy`}},
 		{"name twice", fileEntry + "- type: htpasswd\n  file: users\n  name: local\n", []string{`c.yaml:6: connectors.1.name: "local" is already connectors.0; names are unique`}},
 		{"match", "- {name: a, type: htpasswd, file: users, match: ' x'}\n", []string{"c.yaml:3: connectors.0.match: a username pattern may not begin or end with a space"}},
+		{"robots' usernames", "- {name: a, type: htpasswd, file: users, match: 'Robot.*'}\n", []string{
+			"c.yaml:3: connectors.0.match: no username fits: those that begin with robot. are robots', whom no connector is asked about",
+		}},
 		{"foreign keys", "- name: a\n  type: htpasswd\n  file: users\n  bind_dn: cn=a\n  user: {filter: x}\n  grace: 1m\n  insecure: true\n", []string{
 			"c.yaml:6: connectors.0.bind_dn: is a key of ldap connectors, and this one is of type htpasswd",
 			"c.yaml:7: connectors.0.user: is a key of ldap connectors, and this one is of type htpasswd",
@@ -107,11 +115,24 @@ func TestFaultsOfConnectors(t *testing.T) {
 			"c.yaml:3: connectors.0.urls: is required: one or more ldaps:// or ldap:// URLs", "c.yaml:3: connectors.0.user.base_dn: is required",
 		}},
 		{"ldap urls", "- name: a\n  type: ldap\n  user: {base_dn: dc=a}\n  urls:\n  - http://a\n  - ldap://a\n  - ldaps://a/dc=a\n  - ldaps://u:hunter2@a\n  - ldaps://a:b\n", []string{
-			"c.yaml:7: connectors.0.urls.0: must be a URL that begins with ldaps:// or ldap:// and has a host",
+			"c.yaml:7: connectors.0.urls.0: must be a URL that begins with ldaps:// or ldap:// or ldaps+srv:// or ldap+srv:// and has a host",
 			"c.yaml:8: connectors.0.urls.1: would send passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out",
 			"c.yaml:9: connectors.0.urls.2: must end after the host and port; the base and the filter are keys of their own",
 			"c.yaml:10: connectors.0.urls.3: a URL here has no user name and no password",
-			"c.yaml:11: connectors.0.urls.4: must be a URL that begins with ldaps:// or ldap:// and has a host",
+			"c.yaml:11: connectors.0.urls.4: must be a URL that begins with ldaps:// or ldap:// or ldaps+srv:// or ldap+srv:// and has a host",
+		}},
+		{"ldap domains", "- name: a\n  type: ldap\n  user: {base_dn: dc=a}\n  urls:\n  - ldaps+srv://corp.example\n  - ldaps+srv://Berlin._sites.corp.example.\n" +
+			"  - ldap+srv://corp.example\n  - ldaps+srv://corp.example:636\n  - ldaps+srv://com\n  - ldaps+srv://Berlin._sites.com\n  - ldaps+srv://10.0.0.1\n  - ldaps+srv://a..example\n  - ldap+srv://b.localhost\n", []string{
+			"c.yaml:9: connectors.0.urls.2: would send passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out",
+			"c.yaml:10: connectors.0.urls.3: has a port, and DNS says that; a server is written ldaps://host:port",
+			`c.yaml:11: connectors.0.urls.4: "com" is not below a top-level domain: DNS could name servers of anybody; list them with ldaps://`,
+			`c.yaml:12: connectors.0.urls.5: "berlin._sites.com" is not below a top-level domain: DNS could name servers of anybody; list them with ldaps://`,
+			"c.yaml:13: connectors.0.urls.6: 10.0.0.1 is an address; srv is for the name of a domain",
+			`c.yaml:14: connectors.0.urls.7: "a..example" is not the name of a domain`,
+			"c.yaml:15: connectors.0.urls.8: would send passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out",
+		}},
+		{"start_tls on an ldaps domain", "- {name: a, type: ldap, urls: ['ldaps+srv://corp.example'], start_tls: true, user: {base_dn: dc=a}}\n", []string{
+			"c.yaml:3: connectors.0.urls.0: start_tls is for ldap:// URLs; this one is encrypted from the start",
 		}},
 		{"start_tls on ldaps", ldapEntry + "  start_tls: true\n", []string{
 			"c.yaml:5: connectors.0.urls.0: start_tls is for ldap:// URLs; this one is encrypted from the start",
@@ -133,6 +154,9 @@ func TestFaultsOfConnectors(t *testing.T) {
 			"c.yaml:7: connectors.0.groups.nested: has no use with groups.mode ad_nested, which finds groups in groups by itself",
 		}},
 		{"ca_file", ldapEntry + "  ca_file: cert\n", []string{"c.yaml:7: connectors.0.ca_file: cert holds no PEM certificate"}},
+		{"a certificate that cannot be used", ldapEntry + "  ca_file: badca\n", []string{
+			"c.yaml:7: connectors.0.ca_file: badca holds a certificate that cannot be used: number 1: x509: malformed certificate",
+		}},
 		{"password without a DN", ldapEntry + "  bind_password: x\n", []string{"c.yaml:3: connectors.0.bind_dn: is required with a bind password"}},
 		{"DN without a password", ldapEntry + "  bind_dn: cn=a\n", []string{
 			"c.yaml:3: connectors.0.bind_password: is required with bind_dn: a bind without a password succeeds as nobody",
@@ -184,6 +208,18 @@ func TestFaultsOfConnectors(t *testing.T) {
 		{"oidc in the clear, spelled out", "- {name: a, type: oidc, issuer_url: 'http://127.0.0.1', client_id: c, insecure: true}\n", nil},
 		{"oidc insecure without need", "- {name: a, type: oidc, issuer_url: 'https://a', client_id: c, insecure: true}\n", []string{
 			"c.yaml:3: connectors.0.insecure: has no use with an https issuer; for a private CA set issuer_ca_file",
+		}},
+		{"overage", overageEntry + "groups_overage_url: 'https://graph.microsoft.com/v1.0/me/getMemberObjects'}\n", nil},
+		{"overage, listed", overageEntry + "groups_overage_url: 'https://graph.microsoft.com/v1.0/me/transitiveMemberOf/microsoft.graph.group'}\n", nil},
+		{"overage in the clear, of another claim", overageEntry + "groups_claim: roles, groups_overage_url: 'http://graph.microsoft.com/v1.0/me/getMemberObjects'}\n", []string{
+			"c.yaml:3: connectors.0.groups_overage_url: has a use only with groups_claim: groups, whose place the fetched groups take",
+			"c.yaml:3: connectors.0.groups_overage_url: must begin with https://: people's access tokens are sent there",
+		}},
+		{"overage of somebody", overageEntry + "groups_overage_url: 'https://graph.microsoft.com/v1.0/users/7/getMemberObjects'}\n", []string{
+			"c.yaml:3: connectors.0.groups_overage_url: must end with /me/getMemberGroups, /me/getMemberObjects or /me/transitiveMemberOf/microsoft.graph.group, as in https://graph.microsoft.com/v1.0/me/getMemberGroups",
+		}},
+		{"overage is no URL", overageEntry + "groups_overage_url: 'true me'}\n", []string{
+			"c.yaml:3: connectors.0.groups_overage_url: must be a URL that begins with https:// or http:// and has a host",
 		}},
 		{"issuer with a query", "- {name: a, type: oidc, issuer_url: 'https://a?b', client_id: c}\n", []string{"c.yaml:3: connectors.0.issuer_url: an issuer has no query and no fragment"}},
 		{"scopes", "- {name: a, type: oidc, issuer_url: 'https://a', client_id: c, scopes: ['profile email']}\n", []string{

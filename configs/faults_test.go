@@ -8,10 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// badCA is PEM around what is no certificate.
+const badCA = "-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n"
+
 // faults loads the text as c.yaml and returns the lines of the error.
 func faults(t *testing.T, text string, environ ...string) []string {
 	t.Helper()
-	write(t, map[string]string{"c.yaml": text, "users": "x", "pw": "from-file\n", "empty": "\n", "dir/file": "", "cert": "no PEM"})
+	write(t, map[string]string{"c.yaml": text, "users": "x", "pw": "from-file\n", "empty": "\n", "dir/file": "", "cert": "no PEM", "badca": badCA})
 	cfg, err := Load("c.yaml", environ)
 	if err == nil {
 		return nil
@@ -97,6 +100,12 @@ func TestFaultsOfSections(t *testing.T) {
 		{"addr", "server: {addr: localhost}", []string{`c.yaml:1: server.addr: "localhost" is not host:port; without a host write :5001`}},
 		{"port", "server: {addr: ':70000', external_url: 'https://a'}", []string{`c.yaml:1: server.addr: ":70000" has no port between 0 and 65535`}},
 		{"host", "server: {addr: 'a b:1'}", []string{`c.yaml:1: server.addr: "a b:1" has a host that is none`}},
+		{"unix socket", "server: {addr: 'unix:./drawbridge.sock', external_url: 'https://a'}", nil},
+		{"unix socket without a directory", "server: {addr: 'unix:/no/such/dir/s', external_url: 'https://a'}", []string{"c.yaml:1: server.addr: the directory /no/such/dir does not exist"}},
+		{"unix socket without a path", "server: {addr: 'unix:', external_url: 'https://a'}", []string{`c.yaml:1: server.addr: "unix:" has no path; write unix:/run/drawbridge/drawbridge.sock`}},
+		{"systemd socket", "server: {addr: 'systemd:drawbridge.socket', external_url: 'https://a'}", nil},
+		{"systemd socket without a name", "server: {addr: 'systemd:', external_url: 'https://a'}", []string{`c.yaml:1: server.addr: "systemd:" has no name; write systemd: and the FileDescriptorName= of the socket unit`}},
+		{"socket without a URL", "server: {addr: 'systemd:s'}", []string{"c.yaml:1: server.external_url: is required, since server.addr does not say how clients reach it"}},
 		{"same listener", "server:\n  telemetry_addr: ':5001'", []string{"c.yaml:2: server.telemetry_addr: is the same as server.addr; metrics have a listener of their own"}},
 		{"no URL", "server: {external_url: auth.example.com}", []string{"c.yaml:1: server.external_url: must be a URL that begins with https:// or http:// and has a host"}},
 		{"URL with a path", "server: {external_url: 'https://a.example/auth'}", []string{"c.yaml:1: server.external_url: must end after the host and port: https://a.example"}},
@@ -116,9 +125,19 @@ func TestFaultsOfSections(t *testing.T) {
 			"c.yaml:5: server.tls.key_file: dir is a directory, not a file",
 		}},
 		{"files that are none", "server:\n  tls: {mode: files, cert_file: cert, key_file: cert}", []string{
-			"c.yaml:2: server.tls.cert_file: the certificate in cert and the key in cert cannot be used together: tls: failed to find any PEM data in certificate input",
+			"c.yaml:2: server.tls.cert_file: cert holds no PEM certificate",
 		}},
 		{"files in another mode", "server:\n  tls:\n    cert_file: cert", []string{"c.yaml:3: server.tls.cert_file: is used only with server.tls.mode: files, and the mode is self-signed"}},
+		{"ACME in another mode", "server:\n  tls:\n    acme: {email: a@example.com}", []string{"c.yaml:3: server.tls.acme.email: is used only with server.tls.mode: acme, and the mode is self-signed"}},
+		{"ACME's own faults", "server:\n  external_url: 'https://a.example.com'\n  tls:\n    mode: acme\n    acme:\n      email: nobody\n      directory_url: 'http://ca.example'\n      http_addr: '80'", []string{
+			`c.yaml:6: server.tls.acme.email: "nobody" is no mail address`,
+			"c.yaml:7: server.tls.acme.directory_url: must be a URL that begins with https://, where the authority's directory is (RFC 8555 section 7.1.1)",
+			`c.yaml:8: server.tls.acme.http_addr: "80" is not host:port; without a host write :5001`,
+		}},
+		{"client certificates without TLS", "server:\n  external_url: 'http://localhost'\n  tls:\n    mode: off\n    admin_client_ca_file: cert", []string{
+			"c.yaml:5: server.tls.admin_client_ca_file: cert holds no PEM certificate",
+			"c.yaml:5: server.tls.admin_client_ca_file: needs a server.tls.mode other than off: the proxy in front has to ask for certificates",
+		}},
 		{"ACME without a name", "server: {tls: {mode: acme}, external_url: 'https://192.0.2.1'}", []string{
 			"c.yaml:1: server.external_url: 192.0.2.1 cannot get an ACME certificate; server.tls.mode: acme needs a public DNS name here",
 		}},
@@ -139,9 +158,13 @@ func TestFaultsOfSections(t *testing.T) {
 		{"data_dir is empty", "data_dir: ''", []string{"c.yaml:1: data_dir: is required"}},
 
 		// tokens
+		{"long drain", "server: {drain_delay: 1h}", []string{"c.yaml:1: server.drain_delay: 1h is not between 0s and 5m"}},
 		{"short token", "tokens: {access_ttl: 59s}", []string{"c.yaml:1: tokens.access_ttl: 59s is not between 1m and 1h"}},
 		{"long token", "tokens: {access_ttl: 2h}", []string{"c.yaml:1: tokens.access_ttl: 2h is not between 1m and 1h"}},
 		{"fraction of a second", "tokens: {access_ttl: 90500ms}", []string{"c.yaml:1: tokens.access_ttl: 1m30.5s is not a whole number of seconds"}},
+		{"robots for no time", "robots: {max_ttl: 59m}", []string{"c.yaml:1: robots.max_ttl: 59m is not between 1h and 43800h"}},
+		{"robots for ever", "robots: {max_ttl: 43801h}", []string{"c.yaml:1: robots.max_ttl: 43801h is not between 1h and 43800h"}},
+		{"robots in days", "robots: {max_ttl: 90d}", []string{"c.yaml:1: robots.max_ttl: must be a duration such as 30s, 5m or 720h, not a string"}},
 		{"refresh_ttl", "tokens: {refresh_ttl: 9000h}", []string{"c.yaml:1: tokens.refresh_ttl: 9000h is not between 1h and 8760h"}},
 		{"algorithm", "tokens: {algorithm: es256}", []string{`c.yaml:1: tokens.algorithm: "es256" is not one of ES256, RS256, EdDSA; did you mean ES256?`}},
 		{"rotation", "tokens: {rotate_every: 3h, access_ttl: 1h}", []string{"c.yaml:1: tokens.rotate_every: 3h is not between 4h and 8760h"}},
@@ -170,9 +193,14 @@ func TestFaultsOfSections(t *testing.T) {
 		{"store without a host", "store:\n  url: 'postgres:///d'", []string{"c.yaml:2: store.url: has no host"}},
 		{"limits", "limits:\n  login_failures_per_minute: -1\n  requests_per_second: .nan", []string{
 			"c.yaml:2: limits.login_failures_per_minute: may not be negative; 0 turns the limit off",
-			"c.yaml:3: limits.requests_per_second: must be a number of 0 or more; 0 turns the limit off",
+			"c.yaml:3: limits.requests_per_second: must be a number of 0.001 to 1000000; 0 turns the limit off",
+		}},
+		{"limits of accounts", "limits: {account_requests_per_second: -1}", []string{
+			"c.yaml:1: limits.account_requests_per_second: must be a number of 0.001 to 1000000; 0 turns the limit off",
 		}},
 		{"audit without a directory", "audit:\n  file: no/such/file", []string{"c.yaml:2: audit.file: the directory no/such does not exist"}},
+		{"audit kept for a moment", "audit:\n  retention: 5m", []string{"c.yaml:2: audit.retention: 5m is not between 1h and 87600h"}},
+		{"audit of less than nothing", "audit:\n  max_events: -1", []string{"c.yaml:2: audit.max_events: it cannot be negative; 0 is any number"}},
 		{"audit is a directory", "audit:\n  file: dir", []string{"c.yaml:2: audit.file: dir is a directory, not a file"}},
 		{"log", "log: {level: trace, format: xml}", []string{
 			`c.yaml:1: log.format: "xml" is not one of json, text`, `c.yaml:1: log.level: "trace" is not one of debug, info, warn, error`,

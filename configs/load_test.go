@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"drawbridge/identity"
+	"drawbridge/server"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -81,8 +82,9 @@ func TestEveryKeyIsRead(t *testing.T) {
 server:
   addr: "127.0.0.1:6001"
   external_url: "https://auth.example.com"
-  tls: {mode: acme}
+  tls: {mode: acme, admin_client_ca_file: tls/server.crt, acme: {email: a@example.com, directory_url: "https://ca.example/dir", ca_file: tls/server.crt, http_addr: ":80"}}
   telemetry_addr: ""
+  drain_delay: 5s
   trusted_proxies: [10.0.0.0/8, "fd00::/8"]
   cors: {allowed_origins: ["https://ui.example.com"]}
 data_dir: state
@@ -112,20 +114,28 @@ connectors:
     user: {base_dn: "ou=p,dc=example", filter: "(sAMAccountName={username})", name_attr: sAMAccountName, mail_attr: ""}
     groups: {mode: search, base_dn: "dc=example", nested: true}
     timeout: 4s
+robots: {max_ttl: 720h}
 policy: {file: policy.yaml}
 cache: {redis_url: "rediss://:pw@r1:6379,r2:6379/0?cluster=true", lookup_ttl: 1m, credential_ttl: 0}
 store: {url: "postgres://u:p@db/x"}
-limits: {login_failures_per_minute: 0, requests_per_second: 2.5}
-audit: {file: audit.log}
+limits: {login_failures_per_minute: 0, requests_per_second: 2.5, account_requests_per_second: 9}
+audit: {file: audit.log, store: false, retention: 24h, max_events: 1000}
 log: {level: debug, format: text}
 `})
+	if _, _, err := server.SelfSigned("tls", []string{"localhost"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
 	got, err := Load("c.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &Config{
 		Server: Server{
-			Addr: "127.0.0.1:6001", ExternalURL: "https://auth.example.com", TLS: TLS{Mode: TLSACME},
+			Addr: "127.0.0.1:6001", ExternalURL: "https://auth.example.com", TLS: TLS{
+				Mode: TLSACME, AdminClientCAFile: "tls/server.crt",
+				ACME: ACME{Email: "a@example.com", DirectoryURL: "https://ca.example/dir", CAFile: "tls/server.crt", HTTPAddr: ":80"},
+			},
+			DrainDelay:     5 * time.Second,
 			TrustedProxies: []string{"10.0.0.0/8", "fd00::/8"}, CORS: CORS{[]string{"https://ui.example.com"}},
 		},
 		DataDir: "state",
@@ -156,11 +166,12 @@ log: {level: debug, format: text}
 				},
 			},
 		},
+		Robots: Robots{MaxTTL: 720 * time.Hour},
 		Policy: Policy{File: "policy.yaml"},
 		Cache:  Cache{RedisURL: identity.NewSecret("rediss://:pw@r1:6379,r2:6379/0?cluster=true"), LookupTTL: time.Minute},
 		Store:  Store{URL: identity.NewSecret("postgres://u:p@db/x")},
-		Limits: Limits{RequestsPerSecond: 2.5},
-		Audit:  Audit{File: "audit.log"},
+		Limits: Limits{RequestsPerSecond: 2.5, AccountRequestsPerSecond: 9},
+		Audit:  Audit{File: "audit.log", Store: false, Retention: 24 * time.Hour, MaxEvents: 1000},
 		Log:    Log{Level: "debug", Format: "text"},
 	}
 	if diff := cmp.Diff(want, got, equalSecrets()); diff != "" {

@@ -1,13 +1,13 @@
 package configs
 
 import (
-	"crypto/tls"
-	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"drawbridge/server"
 )
 
 // Validate checks everything that the types cannot say: values, what belongs
@@ -19,8 +19,11 @@ func (c *Config) Validate() Problems {
 	found.server(c.Server)
 	found.dataDir(c.DataDir)
 	found.registries(c.Registries, c.Tokens)
+	found.ownAudience(c)
 	found.tokens(c.Tokens)
 	found.connectors(c)
+	// What is to end after more than five years never ends.
+	found.between("robots.max_ttl", c.Robots.MaxTTL, time.Hour, 5*maxYear)
 	if c.Policy.File != "" {
 		found.file("policy.file", c.Policy.File)
 	}
@@ -33,14 +36,36 @@ func (c *Config) Validate() Problems {
 	return found.found
 }
 
+// serverAddr reports an address that cannot be listened on: beside host:port it may
+// be a socket's.
+func (c *check) serverAddr(addr string) {
+	const key = "server.addr"
+	if path, ok := strings.CutPrefix(addr, server.UnixPrefix); ok {
+		if dir := filepath.Dir(path); path == "" || strings.HasSuffix(path, "/") {
+			c.fault(key, "%q has no path; write unix:/run/drawbridge/drawbridge.sock", addr)
+		} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			c.fault(key, "the directory %s does not exist", dir)
+		}
+		return
+	}
+	if name, ok := strings.CutPrefix(addr, server.SystemdPrefix); ok {
+		if name == "" {
+			c.fault(key, "%q has no name; write systemd: and the FileDescriptorName= of the socket unit", addr)
+		}
+		return
+	}
+	c.listenAddr(key, addr)
+}
+
 func (c *check) server(s Server) {
-	c.listenAddr("server.addr", s.Addr)
+	c.serverAddr(s.Addr)
 	if s.TelemetryAddr != "" {
 		c.listenAddr("server.telemetry_addr", s.TelemetryAddr)
 		if s.TelemetryAddr == s.Addr && !strings.HasSuffix(s.Addr, ":0") {
 			c.fault("server.telemetry_addr", "is the same as server.addr; metrics have a listener of their own")
 		}
 	}
+	c.between("server.drain_delay", s.DrainDelay, 0, 5*time.Minute)
 	c.tls(s.TLS)
 	c.externalURL(s)
 	for i, cidr := range s.TrustedProxies {
@@ -64,37 +89,12 @@ func (c *check) server(s Server) {
 	}
 }
 
-func (c *check) tls(t TLS) {
-	c.oneOf("server.tls.mode", t.Mode, TLSSelfSigned, TLSFiles, TLSACME, TLSOff)
-	for _, f := range []struct{ key, name string }{
-		{"server.tls.cert_file", t.CertFile},
-		{"server.tls.key_file", t.KeyFile},
-	} {
-		switch {
-		case t.Mode == TLSFiles:
-			c.required(f.key, f.name)
-		case f.name != "":
-			c.fault(f.key, "is used only with server.tls.mode: files, and the mode is %s", t.Mode)
-		}
-	}
-	if t.Mode == TLSFiles && t.CertFile != "" && t.KeyFile != "" {
-		c.keyPair("server.tls.cert_file", t.CertFile, "server.tls.key_file", t.KeyFile)
-	}
-}
-
-// keyPair reports a certificate and a key that cannot be used together.
-func (c *check) keyPair(certKey, certFile, keyKey, keyFile string) {
-	certOK, keyOK := c.file(certKey, certFile), c.file(keyKey, keyFile)
-	if !certOK || !keyOK {
-		return
-	}
-	if _, err := tls.LoadX509KeyPair(certFile, keyFile); err != nil {
-		c.fault(certKey, "the certificate in %s and the key in %s cannot be used together: %v", certFile, keyFile, err)
-	}
-}
-
 func (c *check) externalURL(s Server) {
 	const key = "server.external_url"
+	if s.ExternalURL == "" {
+		c.fault(key, "is required, since server.addr does not say how clients reach it")
+		return
+	}
 	u := c.origin(key, s.ExternalURL, "https", "http")
 	if u == nil {
 		return
@@ -113,13 +113,6 @@ func (c *check) externalURL(s Server) {
 	}
 }
 
-// isPublicName reports whether an ACME server could issue a certificate for the
-// URL's host: a DNS name with a dot that is not this machine.
-func isPublicName(u *url.URL) bool {
-	host := u.Hostname()
-	return net.ParseIP(host) == nil && strings.Contains(strings.Trim(host, "."), ".") && !isLoopback(host)
-}
-
 // dataDir need not exist, the server makes it; but it cannot replace a file.
 func (c *check) dataDir(dir string) {
 	if !c.required("data_dir", dir) {
@@ -134,14 +127,28 @@ func (c *check) limits(l Limits) {
 	if l.LoginFailuresPerMinute < 0 {
 		c.fault("limits.login_failures_per_minute", "may not be negative; 0 turns the limit off")
 	}
+	c.rate("limits.requests_per_second", l.RequestsPerSecond)
+	c.rate("limits.account_requests_per_second", l.AccountRequestsPerSecond)
+}
+
+// rate reports what is no number of times a second. Further below it would be a
+// ban.
+func (c *check) rate(key string, perSecond float64) {
 	// Written so that NaN is refused too.
-	if !(l.RequestsPerSecond >= 0) || l.RequestsPerSecond > 1e9 {
-		c.fault("limits.requests_per_second", "must be a number of 0 or more; 0 turns the limit off")
+	if perSecond != 0 && (!(perSecond >= 0.001) || perSecond > 1e6) {
+		c.fault(key, "must be a number of 0.001 to 1000000; 0 turns the limit off")
 	}
 }
 
-// auditLog reports a file that could not be made.
+// maxRetention is ten years.
+const maxRetention = 10 * 365 * 24 * time.Hour
+
+// auditLog reports a file that could not be made, and times nobody can mean.
 func (c *check) auditLog(a Audit) {
+	c.between("audit.retention", a.Retention, time.Hour, maxRetention)
+	if a.MaxEvents < 0 {
+		c.fault("audit.max_events", "it cannot be negative; 0 is any number")
+	}
 	const key = "audit.file"
 	if a.File == "-" || !c.required(key, a.File) {
 		return

@@ -18,7 +18,7 @@ const maxLogin = 8 * time.Second
 const namePattern = `^[a-z][a-z0-9]*(-[a-z0-9]+)*$`
 
 // reservedNames mean something else in a policy's subjects.
-func reservedNames() []string { return []string{"robot", "anonymous", "authenticated"} }
+func reservedNames() []string { return []string{"robot", "anonymous", "authenticated", "breakglass"} }
 
 func connectorTypes() []string { return []string{TypeHTPasswd, TypeLDAP, TypeOIDC, TypeExec} }
 
@@ -38,6 +38,8 @@ func (c *check) connectors(cfg *Config) {
 		c.oneOf(join(at, "on_unavailable"), conn.OnUnavailable, OnUnavailableStop, OnUnavailableNext)
 		if _, err := identity.ParseUsernamePattern(conn.Match); err != nil {
 			c.fault(join(at, "match"), "%v", err)
+		} else if strings.HasPrefix(strings.ToLower(conn.Match), identity.RobotPrefix) {
+			c.fault(join(at, "match"), "no username fits: those that begin with %s are robots', whom no connector is asked about", identity.RobotPrefix)
 		}
 		c.connectorType(cfg, at, conn)
 	}
@@ -104,7 +106,48 @@ func (c *check) oidc(at string, o OIDC) {
 			c.fault(join(at, "scopes"), "%q is no scope; one list entry for each", scope)
 		}
 	}
+	c.overageURL(join(at, "groups_overage_url"), o)
 	c.certificates(join(at, "issuer_ca_file"), o.IssuerCAFile)
+}
+
+// Overage is how an address lists the groups of who asks.
+type Overage uint8
+
+// The kinds of addresses of Microsoft Graph that a groups_overage_url may be.
+const (
+	OverageUnknown Overage = iota
+	OverageAction          // a POST that answers IDs: getMemberGroups, getMemberObjects
+	OverageList            // a GET that answers pages of groups: transitiveMemberOf/microsoft.graph.group
+)
+
+// OverageKind tells the kind by the end of the address's path.
+func OverageKind(path string) Overage {
+	switch {
+	case strings.HasSuffix(path, "/me/getMemberGroups"), strings.HasSuffix(path, "/me/getMemberObjects"):
+		return OverageAction
+	case strings.HasSuffix(path, "/me/transitiveMemberOf/microsoft.graph.group"):
+		return OverageList
+	}
+	return OverageUnknown
+}
+
+func (c *check) overageURL(key string, o OIDC) {
+	if o.GroupsOverageURL == "" {
+		return
+	}
+	u := c.origin(key, o.GroupsOverageURL, "https", "http")
+	switch {
+	case u == nil:
+		return
+	case u.Scheme == "http" && !o.Insecure:
+		c.fault(key, "must begin with https://: people's access tokens are sent there")
+	case OverageKind(u.Path) == OverageUnknown || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		c.fault(key, "must end with /me/getMemberGroups, /me/getMemberObjects or /me/transitiveMemberOf/microsoft.graph.group, "+
+			"as in https://graph.microsoft.com/v1.0/me/getMemberGroups")
+	}
+	if o.GroupsClaim != "groups" {
+		c.fault(key, "has a use only with groups_claim: groups, whose place the fetched groups take")
+	}
 }
 
 // issuerURL is compared with the iss claim letter by letter, so it is checked and

@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"fmt"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -53,9 +55,9 @@ func (c *check) ldapURLs(at string, l LDAP) {
 	}
 	plain := false
 	for i, text := range l.URLs {
-		if u := c.origin(index(join(at, "urls"), i), text, "ldaps", "ldap"); u != nil {
+		if u := c.origin(index(join(at, "urls"), i), text, "ldaps", "ldap", "ldaps+srv", "ldap+srv"); u != nil {
 			c.ldapURL(index(join(at, "urls"), i), u, l)
-			plain = plain || u.Scheme == "ldap" && !l.StartTLS
+			plain = plain || !encrypted(u) && !l.StartTLS
 		}
 	}
 	if l.Insecure && !plain && len(l.URLs) > 0 {
@@ -67,12 +69,60 @@ func (c *check) ldapURL(key string, u *url.URL, l LDAP) {
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		c.fault(key, "must end after the host and port; the base and the filter are keys of their own")
 	}
+	domain := strings.HasSuffix(u.Scheme, srvSuffix)
+	if domain {
+		c.ldapDomain(key, u)
+	}
 	switch {
-	case u.Scheme == "ldaps" && l.StartTLS:
+	case encrypted(u) && l.StartTLS:
 		c.fault(key, "start_tls is for ldap:// URLs; this one is encrypted from the start")
-	case u.Scheme == "ldap" && !l.StartTLS && !l.Insecure && !isLoopback(u.Hostname()):
+	case !encrypted(u) && !l.StartTLS && !l.Insecure && (domain || !isLoopback(u.Hostname())):
 		c.fault(key, "would send passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out")
 	}
+}
+
+// srvSuffix is the end of a scheme whose host is a domain, to be looked up in DNS.
+const srvSuffix = "+srv"
+
+// encrypted reports whether connections are encrypted from their first byte.
+func encrypted(u *url.URL) bool { return strings.TrimSuffix(u.Scheme, srvSuffix) == "ldaps" }
+
+func (c *check) ldapDomain(key string, u *url.URL) {
+	if u.Port() != "" {
+		c.fault(key, "has a port, and DNS says that; a server is written ldaps://host:port")
+	}
+	if _, err := LDAPDomain(u.Hostname()); err != nil {
+		c.fault(key, "%v", err)
+	}
+}
+
+// maxDomain leaves room for _ldaps._tcp in the 253 characters of a DNS name.
+const maxDomain = 240
+
+// LDAPDomain returns the domain in which the servers must lie that DNS names for an
+// ldaps+srv:// or ldap+srv:// URL: the URL's host without what Active Directory
+// keeps its records under, as in Berlin._sites.corp.example. An error says why the
+// name cannot be used: under a top-level domain anybody may have a server.
+func LDAPDomain(name string) (string, error) {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "", fmt.Errorf("%s is an address; srv is for the name of a domain", name)
+	}
+	const label = `[a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?`
+	if ok, err := regexp.MatchString(`^`+label+`(\.`+label+`)*$`, name); err != nil || !ok || len(name) > maxDomain {
+		return "", fmt.Errorf("%q is not the name of a domain", name)
+	}
+	labels := strings.Split(name, ".")
+	start := 0
+	for i, label := range labels {
+		if strings.HasPrefix(label, "_") {
+			start = i + 1
+		}
+	}
+	if len(labels)-start < 2 {
+		return "", fmt.Errorf("%q is not below a top-level domain: DNS could name servers of anybody; list them with ldaps://", name)
+	}
+	return strings.Join(labels[start:], "."), nil
 }
 
 func (c *check) ldapGroups(at string, g LDAPGroups) {

@@ -35,6 +35,15 @@ func (c *check) tokens(t Tokens) {
 	}
 }
 
+// ownAudience keeps the tokens of registries apart from those of the API.
+func (c *check) ownAudience(cfg *Config) {
+	for i, r := range cfg.Registries {
+		if r.Service == cfg.APIAudience() {
+			c.fault(join(index("registries", i), "service"), "%q is the audience of the API's own tokens; give the registry another name", r.Service)
+		}
+	}
+}
+
 func (c *check) registries(list []Registry, t Tokens) {
 	if len(list) == 0 {
 		c.fault("registries", "at least one registry is required")
