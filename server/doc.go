@@ -8,4 +8,14 @@
 //
 // Headers are read within 10 s and have at most 64 KiB, a whole request within
 // 30 s. Over TLS nothing below version 1.2 is spoken.
+//
+// # The end
+//
+// A server that is told to end must not be asked any more before it stops to
+// listen, and only whoever sends it requests (a load balancer, a Service of
+// Kubernetes) can see to that, once it knows. So [Serve] first goes on for
+// Options.DrainDelay, while /readyz already fails: it accepts connections and
+// answers requests, and has each client close its connection after the answer.
+// Then it closes the listener and the connections that are idle, and lets the
+// requests that are running finish within 20 s.
 package server

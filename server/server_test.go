@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -40,6 +41,9 @@ func TestClientAddrBelievesTrustedProxiesOnly(t *testing.T) {
 		{"IPv6", "[fd00::1]:1", []string{"2001:db8::7"}, "2001:db8::7"},
 		{"IPv4 in IPv6", "[::ffff:10.1.1.1]:1", []string{"198.51.100.7"}, "198.51.100.7"},
 		{"unix socket", "@", nil, ""},
+		{"a proxy on a unix socket", "@", []string{"1.2.3.4, 198.51.100.7"}, "198.51.100.7"},
+		{"two proxies, one on a unix socket", "", []string{"1.2.3.4, 198.51.100.7, 10.2.2.2"}, "198.51.100.7"},
+		{"garbage over a unix socket", "@", []string{"unknown"}, ""},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = tt.remote
@@ -102,6 +106,16 @@ func TestLoadCertificateNamesTheFiles(t *testing.T) {
 	}
 }
 
+// config returns the TLS configuration of a server with that certificate.
+func config(t *testing.T, cert tls.Certificate) *tls.Config {
+	t.Helper()
+	c, err := server.NewCertificate(func() (tls.Certificate, error) { return cert, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.TLSConfig(nil)
+}
+
 func TestTelemetry(t *testing.T) {
 	var notReady error
 	reg := server.NewMetricsRegistry("v1")
@@ -148,13 +162,18 @@ func TestRequestIDs(t *testing.T) {
 // and returns Serve's error.
 func start(t *testing.T, tlsConfig *tls.Config, h http.Handler) (addr string, stop func() error) {
 	t.Helper()
+	return startWith(t, h, server.Options{TLS: tlsConfig, Log: slog.New(slog.DiscardHandler)})
+}
+
+func startWith(t *testing.T, h http.Handler, opts server.Options) (addr string, stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	l, err := server.Listen(ctx, "server.addr", "127.0.0.1:0")
+	l, err := (&server.Listeners{}).Listen(ctx, "server.addr", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(ctx, l, tlsConfig, h, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- server.Serve(ctx, l, h, opts) }()
 	t.Cleanup(cancel)
 	return l.Addr().String(), func() error { cancel(); return <-done }
 }
@@ -201,12 +220,89 @@ func TestServeDrains(t *testing.T) {
 	}
 }
 
+// During the delay new connections are answered as before, and every client is
+// told to close its own; one that has it open and idle is not cut off.
+func TestServeDelaysTheDrain(t *testing.T) {
+	const delay = 3 * time.Second
+	cert, _, err := server.SelfSigned(t.TempDir(), []string{"127.0.0.1"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
+	addr, stop := startWith(t, handler, server.Options{
+		TLS: config(t, cert), DrainDelay: delay, Log: slog.New(slog.DiscardHandler),
+	})
+	roots := x509.NewCertPool()
+	roots.AddCert(cert.Leaf)
+	clients := map[string]*http.Client{}
+	for proto, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
+		clients[proto] = &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: http2,
+		}}
+		defer clients[proto].CloseIdleConnections()
+	}
+	// ask returns whether the request went over a connection that was there before.
+	ask := func(proto string, wantClose bool) (reused bool) {
+		t.Helper()
+		trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }}
+		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodPost, "https://"+addr, strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := clients[proto].Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || string(body) != proto {
+			t.Errorf("%s: answered %q, %v", proto, body, err)
+		}
+		if proto == "HTTP/1.1" && resp.Close != wantClose {
+			t.Errorf("the connection is to be closed: %v, want %v", resp.Close, wantClose)
+		}
+		return reused
+	}
+	for proto := range clients {
+		ask(proto, false)
+		if !ask(proto, false) {
+			t.Errorf("%s: the connection is not kept", proto)
+		}
+	}
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() { ended <- stop() }()
+	for ask("HTTP/2.0", true) {
+		if time.Since(began) > delay {
+			t.Fatal("connections are kept")
+		}
+	}
+	if !ask("HTTP/1.1", true) {
+		t.Error("an idle connection was closed")
+	}
+	for range 5 {
+		if ask("HTTP/1.1", true) {
+			t.Error("a connection is kept")
+		}
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took < delay {
+		t.Errorf("it ended after %s, want %s", took, delay)
+	}
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		_ = conn.Close()
+		t.Error("it still listens")
+	}
+}
+
 func TestServeTLSRefusesOldVersions(t *testing.T) {
 	cert, file, err := server.SelfSigned(t.TempDir(), []string{"127.0.0.1"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, stop := start(t, server.TLSConfig(cert), http.NotFoundHandler())
+	addr, stop := start(t, config(t, cert), http.NotFoundHandler())
 	pem, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -249,7 +345,7 @@ func TestServeBoundsHeaders(t *testing.T) {
 
 func TestListenSaysWhatToDo(t *testing.T) {
 	addr, _ := start(t, nil, http.NotFoundHandler())
-	_, err := server.Listen(t.Context(), "server.addr", addr)
+	_, err := (&server.Listeners{}).Listen(t.Context(), "server.addr", addr)
 	if err == nil || !strings.Contains(err.Error(), "server.addr") || !strings.Contains(err.Error(), "another server") {
 		t.Errorf("got %v", err)
 	}

@@ -20,12 +20,6 @@ import (
 	"time"
 )
 
-// TLSConfig returns the configuration every listener uses: TLS 1.2 or later with
-// Go's choice of cipher suites.
-func TLSConfig(cert tls.Certificate) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-}
-
 // LoadCertificate reads a PEM certificate chain and its key.
 func LoadCertificate(certFile, keyFile string) (tls.Certificate, error) {
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)

@@ -1,13 +1,10 @@
 package registry
 
 import (
-	"encoding/json"
-	"math"
 	"net/http"
-	"strconv"
-	"time"
 
 	"drawbridge/identity"
+	"drawbridge/server"
 )
 
 // answer is how one kind of error looks to a registry client: the distribution
@@ -35,23 +32,9 @@ func answerTo(kind identity.ErrorKind) answer {
 		return answer{http.StatusTooManyRequests, "TOOMANYREQUESTS"}
 	case identity.Unavailable:
 		return answer{http.StatusServiceUnavailable, "UNAVAILABLE"}
-	case identity.Internal:
+	case identity.Internal, identity.NotFound, identity.Conflict, identity.Stale: // nothing of the token endpoint is one of the last three
 	}
 	return answer{http.StatusInternalServerError, "UNAVAILABLE"}
-}
-
-// retryAfter is the default for outages nobody gave a time for.
-const retryAfter = 5 * time.Second
-
-type errorBody struct {
-	Errors []errorItem `json:"errors"`
-}
-
-// errorItem has its detail as a string: clients print an object as Go syntax.
-type errorItem struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Detail  string `json:"detail,omitempty"`
 }
 
 // writeError answers in the registry's error shape.
@@ -62,27 +45,7 @@ func writeError(w http.ResponseWriter, err *identity.Error) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Basic realm="Drawbridge", charset="UTF-8"`)
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		wait := err.RetryAfter
-		if wait <= 0 {
-			wait = retryAfter
-		}
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		h.Set("Retry-After", server.RetryAfter(err.RetryAfter))
 	}
-	writeJSON(w, a.status, errorBody{[]errorItem{{a.code, err.Message, err.Detail}}})
-}
-
-// writeJSON answers with the headers that every answer of this endpoint has. A
-// client that hung up is nobody's error.
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	data, err := json.Marshal(body)
-	if err != nil { // the bodies above hold strings and integers only
-		status, data = http.StatusInternalServerError, []byte(`{"errors":[{"code":"UNAVAILABLE","message":"internal error"}]}`)
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Length", strconv.Itoa(len(data)))
-	w.WriteHeader(status)
-	_, _ = w.Write(data)
+	server.WriteJSON(w, a.status, server.RegistryErrors{Errors: []server.RegistryError{{Code: a.code, Message: err.Message, Detail: err.Detail}}})
 }

@@ -7,6 +7,7 @@ import (
 
 	"drawbridge/bridge"
 	"drawbridge/identity"
+	"drawbridge/server"
 )
 
 // Issuer answers a parsed token request; it is what the handler needs of the
@@ -46,7 +47,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		w.Header().Set("Allow", "GET, POST")
-		writeJSON(w, http.StatusMethodNotAllowed, errorBody{[]errorItem{{
+		server.WriteJSON(w, http.StatusMethodNotAllowed, server.RegistryErrors{Errors: []server.RegistryError{{
 			Code: "UNSUPPORTED", Message: "The token endpoint answers GET and POST.",
 		}}})
 		return
@@ -60,18 +61,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, e)
 		return
 	}
-	writeJSON(w, http.StatusOK, tokenBody{
+	server.WriteJSON(w, http.StatusOK, tokenBody{
 		Token: answer.Token, AccessToken: answer.Token,
-		ExpiresIn: int(answer.TTL.Seconds()), Scope: answer.Scope,
+		ExpiresIn: int(answer.TTL.Seconds()), Scope: answer.Scope, RefreshToken: answer.RefreshToken.Reveal(),
 	})
 }
 
 // tokenBody is the answer of both methods: GET reads token, POST access_token.
 type tokenBody struct {
-	Token       string `json:"token"`
-	AccessToken string `json:"access_token"`
-	ExpiresIn   int    `json:"expires_in"`
-	Scope       string `json:"scope"`
+	Token        string `json:"token"`
+	AccessToken  string `json:"access_token"`
+	ExpiresIn    int    `json:"expires_in"`
+	Scope        string `json:"scope"`
+	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
 func (h *Handler) token(w http.ResponseWriter, r *http.Request) (bridge.Answer, error) {

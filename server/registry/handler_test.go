@@ -173,6 +173,37 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// Who asks for a refresh token, in the words of either method, and who would take a
+// new one at each use.
+func TestAskingForARefreshToken(t *testing.T) {
+	for _, tt := range []struct {
+		name              string
+		r                 *http.Request
+		offline, rotating bool
+	}{
+		{"docker login", basic(get("service=S&offline_token=true"), "alice", "x"), true, false},
+		{"not in a GET", basic(get("service=S&access_type=offline"), "alice", "x"), false, false},
+		{"a GET that does not", basic(get("service=S&offline_token=false"), "alice", "x"), false, false},
+		{"a form", post("service=S&grant_type=password&username=a&password=b&access_type=offline"), true, false},
+		{"a form that does not", post("service=S&grant_type=password&username=a&password=b&access_type=online"), false, false},
+		{"not in a form", post("service=S&grant_type=password&username=a&password=b&offline_token=true"), false, false},
+		{"a client that rotates", post("service=S&grant_type=password&username=a&password=b&access_type=offline&refresh_token_rotation=true"), true, true},
+		{"crane, with a token that it has", post("service=S&grant_type=refresh_token&refresh_token=r&access_type=offline"), true, false},
+	} {
+		i := &issuer{answer: bridge.Answer{Token: "T", TTL: time.Minute}}
+		if resp, body := do(t, i, tt.r); resp.Code != http.StatusOK {
+			t.Fatalf("%s: status %d: %s", tt.name, resp.Code, body)
+		}
+		if i.got.Offline != tt.offline || i.got.Rotating != tt.rotating {
+			t.Errorf("%s: offline %v, rotating %v", tt.name, i.got.Offline, i.got.Rotating)
+		}
+	}
+	i := &issuer{answer: bridge.Answer{Token: "T", TTL: time.Minute, RefreshToken: identity.NewSecret("R")}}
+	if _, body := do(t, i, get("service=S&offline_token=true")); body != `{"token":"T","access_token":"T","expires_in":60,"scope":"","refresh_token":"R"}` {
+		t.Errorf("got %s", body)
+	}
+}
+
 // Requests that are refused before anybody is asked.
 func TestBadRequests(t *testing.T) {
 	unparsable := get("service=S")

@@ -28,6 +28,10 @@ const (
 	grantRefresh  = "refresh_token"
 )
 
+// rotationField is ours: a client that takes a new refresh token at each use says so
+// when it asks for the first one.
+const rotationField = "refresh_token_rotation"
+
 // parse reads a token request of either method. tokenUsernames are the usernames
 // that mean "the password is a refresh token".
 func parse(w http.ResponseWriter, r *http.Request, tokenUsernames []string) (bridge.Request, error) {
@@ -38,7 +42,12 @@ func parse(w http.ResponseWriter, r *http.Request, tokenUsernames []string) (bri
 	req := bridge.Request{
 		Service:   form.Get("service"),
 		ClientID:  form.Get("client_id"),
+		Offline:   form.Get("offline_token") == "true", // the GET's word
+		Rotating:  form.Get(rotationField) == "true",
 		UserAgent: r.UserAgent(),
+	}
+	if r.Method == http.MethodPost {
+		req.Offline = form.Get("access_type") == "offline"
 	}
 	for name, value := range map[string]string{"service": req.Service, "client_id": req.ClientID} {
 		if len(value) > maxField {
