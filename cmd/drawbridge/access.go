@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"drawbridge/authz"
+	"drawbridge/bridge"
+	"drawbridge/bridge/manage"
 	"drawbridge/configs"
 	"drawbridge/connectors"
 	"drawbridge/identity"
@@ -20,8 +21,8 @@ import (
 
 func newAccess() *cobra.Command {
 	cmd := &cobra.Command{Use: "access", Short: "Ask who may do what, and why"}
-	cmd.AddCommand(newExplain())
-	return cmd
+	cmd.AddCommand(newExplain(), newWhoCan(), newAccessList())
+	return addServer(cmd)
 }
 
 // explainFlags are the flags of access explain.
@@ -41,7 +42,8 @@ func newExplain() *cobra.Command {
 catalog.
 
 Groups are looked up with the connector unless --group gives them, or --policy
-names a document to be used without a configuration.
+names a document to be used without a configuration. A robot is in no group; that it
+does not exist or may not log in is noted on standard error.
 
   drawbridge access explain corp/alice push payments/api
   drawbridge access explain corp/alice pull,push payments/api --group payments-dev --policy policy.yaml
@@ -78,120 +80,119 @@ Exit code 0: everything asked is allowed; 1: something is not; 2: could not tell
 
 func explain(cmd *cobra.Command, args []string, flags explainFlags) (authz.Explanation, error) {
 	var none authz.Explanation
-	scope, err := parseQuestion(args[1], args[2])
+	// What cannot be understood is said before anything is opened.
+	if _, err := manage.ParseQuestion(args[1], args[2]); err != nil {
+		return none, err
+	}
+	id, err := manage.ParseWho(args[0])
 	if err != nil {
 		return none, err
 	}
-	id, err := parseWho(args[0])
+	desk, err := openAccess(cmd, flags)
 	if err != nil {
 		return none, err
 	}
+	defer desk.close()
+	if desk.cfg == nil && flags.groups == nil && !desk.remote {
+		flags.groups = []string{} // there is nobody to ask
+	}
+	noteRobot(cmd, desk.cfg, id)
+	return desk.Explain(cmd.Context(), manage.Question{
+		Who: args[0], Groups: flags.groups, Registry: flags.registry, Actions: args[1], Repository: args[2],
+	})
+}
+
+// accessDesk answers questions about access.
+type accessDesk struct {
+	accessOffice
+	// cfg is nil at a server, and where only a document is asked about.
+	cfg    *configs.Config
+	remote bool
+	close  func()
+}
+
+// openAccess opens the server's API, the policy that the configuration means, or the
+// document alone that --policy names.
+func openAccess(cmd *cobra.Command, flags explainFlags) (*accessDesk, error) {
+	remote, err := openRemote(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if remote != nil {
+		if flags.policy != "" {
+			return nil, errors.New("--policy names a document here, and --server asks a server about its own; give one of them")
+		}
+		return &accessDesk{accessOffice: remote, remote: true, close: func() {}}, nil
+	}
+	opened := &accessDesk{close: func() {}}
+	desk := &manage.Desk{Clock: time.Now, People: lookers{}}
 	source := &policySource{file: flags.policy}
-	var cfg *configs.Config
 	if flags.policy == "" || configPath(cmd) != "" {
-		if cfg, err = loadConfig(cmd); err != nil {
-			return none, err
+		if opened.cfg, err = loadConfig(cmd); err != nil {
+			return nil, err
 		}
-		source.opts = compileOptions(cfg)
-		if flags.policy == "" {
-			source.file = policyFile(cfg)
-		}
-		if flags.registry == "" && len(cfg.Registries) > 0 {
-			flags.registry = cfg.Registries[0].Service
+		desk = newDesk(opened.cfg, nil, nil, &commandPeople{opened.cfg, errorLog(cmd.ErrOrStderr())}, nil)
+		source.opts = compileOptions(opened.cfg)
+	}
+	if flags.registry != "" && opened.cfg == nil {
+		desk.Registries = []string{flags.registry}
+	}
+	if flags.policy == "" {
+		if source, opened.close, err = configuredPolicy(cmd.Context(), opened.cfg, source.opts, errorLog(cmd.ErrOrStderr())); err != nil {
+			return nil, err
 		}
 	}
-	revision, err := source.load()
+	revision, err := source.load(cmd.Context())
 	if err != nil {
-		return none, err
+		opened.close()
+		return nil, err
 	}
-	if id.Groups = groupNames(flags.groups, id.Connector); len(id.Groups) == 0 && id.Kind == identity.User && cfg != nil {
-		if id, err = lookUp(cmd.Context(), cfg, id, cmd.ErrOrStderr()); err != nil {
-			return none, err
-		}
-	}
-	subject := revision.Policy.Subject(id)
-	return revision.Policy.Explain(&subject, flags.registry, scope, time.Now()), nil
+	desk.InForce = func() bridge.Revision { return revision }
+	opened.accessOffice = &manage.Seat{Desk: desk, Actor: manage.Operator("cli:" + osUser())}
+	return opened, nil
 }
 
-// parseQuestion turns ACTIONS and REPOSITORY into the scope a registry would ask.
-func parseQuestion(actions, repository string) (authz.Scope, error) {
-	text := "repository:" + repository + ":" + actions
-	if actions == authz.Catalog.String() {
-		text = "registry:catalog:*"
-	}
-	parsed := authz.ParseScopes([]string{text})
-	if len(parsed) != 1 {
-		return authz.Scope{}, fmt.Errorf("%q: a repository name has no spaces", repository)
-	}
-	if fault := parsed[0].Fault(); fault != nil {
-		return authz.Scope{}, fmt.Errorf("%q on %q cannot be granted: %w", actions, repository, fault)
-	}
-	if unknown := parsed[0].Unknown(); len(unknown) > 0 {
-		return authz.Scope{}, fmt.Errorf("unknown action %q: use pull, push, delete, catalog or *", unknown[0])
-	}
-	return parsed[0], nil
+// commandPeople asks a connector that it opens for that alone.
+type commandPeople struct {
+	cfg *configs.Config
+	log *slog.Logger
 }
 
-// parseWho reads CONNECTOR/NAME, robot:NAME or anonymous.
-func parseWho(who string) (identity.Identity, error) {
-	if who == identity.Anonymous.String() {
-		return identity.Identity{}, nil
-	}
-	if name, ok := strings.CutPrefix(who, "robot:"); ok && name != "" {
-		return identity.Identity{Kind: identity.Robot, Name: name}, nil
-	}
-	connector, name, ok := strings.Cut(strings.TrimPrefix(who, "user:"), "/")
-	if !ok || connector == "" || name == "" {
-		return identity.Identity{}, fmt.Errorf("%q is nobody: write CONNECTOR/NAME, as in corp/alice, robot:NAME or anonymous", who)
-	}
-	return identity.Identity{Kind: identity.User, Connector: connector, Name: name}, nil
+// Lookup implements [manage.People].
+func (p *commandPeople) Lookup(ctx context.Context, id identity.Identity) (identity.Identity, error) {
+	found, _, err := p.Describe(ctx, id)
+	return found, err
 }
 
-// groupNames accepts groups as the policy writes them, group:corp/dev or
-// corp/dev, beside the bare name.
-func groupNames(groups []string, connector string) []string {
-	names := make([]string, 0, len(groups))
-	for _, g := range groups {
-		g = strings.TrimPrefix(g, "group:")
-		names = append(names, strings.TrimPrefix(g, connector+"/"))
-	}
-	return identity.NormalizeGroups(names)
-}
-
-// lookUp asks the person's connector for the groups.
-func lookUp(ctx context.Context, cfg *configs.Config, id identity.Identity, stderr io.Writer) (identity.Identity, error) {
-	for _, c := range cfg.Connectors {
+// Describe implements [manage.Describer].
+func (p *commandPeople) Describe(ctx context.Context, id identity.Identity) (identity.Identity, connectors.Description, error) {
+	known := lookers{}
+	a := &app{cfg: p.cfg, log: p.log, reloads: &reloads{log: p.log}}
+	defer a.close()
+	for _, c := range p.cfg.Connectors {
 		if c.Name != id.Connector {
 			continue
 		}
-		log := newLogger(configs.Log{Level: "error", Format: "text"}, stderr)
-		return lookUpWith(ctx, cfg, c, id, log)
+		backend, err := a.openBackend(c, nil)
+		if err != nil {
+			return id, connectors.Description{}, fmt.Errorf("connector %s: %w", c.Name, err)
+		}
+		known[c.Name], _ = backend.(connectors.Looker)
 	}
-	return id, fmt.Errorf("no connector is called %q; give the groups with --group to ask anyway", id.Connector)
+	return known.Describe(ctx, id)
 }
 
-func lookUpWith(ctx context.Context, cfg *configs.Config, c configs.Connector, id identity.Identity, log *slog.Logger) (identity.Identity, error) {
-	a := &app{cfg: cfg, log: log, reloads: &reloads{log: log}}
-	defer a.close()
-	backend, err := a.openBackend(c, nil)
-	if err != nil {
-		return id, fmt.Errorf("connector %s: %w", c.Name, err)
+// groupsText is somebody's groups and where they come from.
+func groupsText(groups []string, from *authz.GroupSource) string {
+	text := strings.Join(groups, ", ")
+	if from == nil {
+		return text
 	}
-	looker, ok := backend.(connectors.Looker)
-	if !ok {
-		return id, fmt.Errorf("connector %s tells groups only at a login; give them with --group", c.Name)
+	how := ""
+	if from.How != "" {
+		how = " by " + from.How
 	}
-	outcome := looker.Lookup(ctx, id.Name)
-	switch outcome.Kind() {
-	case connectors.KindGranted:
-		return outcome.Identity(), nil
-	case connectors.KindNotMine:
-		return id, fmt.Errorf("connector %s does not know %q", c.Name, id.Name)
-	case connectors.KindDenied:
-		return id, fmt.Errorf("connector %s refuses %q: %s", c.Name, id.Name, outcome.Reason())
-	default:
-		return id, errors.Join(fmt.Errorf("connector %s could not be asked (give the groups with --group to ask anyway)", c.Name), outcome.Cause())
-	}
+	return text + fmt.Sprintf(" (from %s%s, asked at %s)", from.Connector, how, from.At.Format(time.RFC3339))
 }
 
 // explanationTable is the explanation for people.
@@ -203,7 +204,7 @@ func explanationTable(e authz.Explanation) string {
 	}
 	fmt.Fprintf(&out, "%s  %s\n", who, e.Scope)
 	if len(e.Groups) > 0 {
-		fmt.Fprintf(&out, "groups: %s\n", strings.Join(e.Groups, ", "))
+		fmt.Fprintf(&out, "groups: %s\n", groupsText(e.Groups, e.GroupsFrom))
 	}
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	for _, a := range e.Actions {

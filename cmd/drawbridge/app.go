@@ -1,11 +1,10 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,11 +13,18 @@ import (
 
 	"drawbridge/audit"
 	"drawbridge/bridge"
-	"drawbridge/cache"
+	"drawbridge/bridge/manage"
 	"drawbridge/configs"
 	"drawbridge/connectors"
+	"drawbridge/connectors/breakglass"
+	"drawbridge/connectors/htpasswd"
+	"drawbridge/connectors/robot"
 	"drawbridge/server"
+	"drawbridge/store"
+	"drawbridge/store/feed"
 	"drawbridge/tokens"
+	"drawbridge/tokens/revocation"
+	"drawbridge/tokens/sessions"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -27,25 +33,46 @@ import (
 // private below it has mode 0600 of its own.
 const dataDirMode = 0o755
 
-// localTTL is how long an answer of Redis is good without asking it again: long
-// enough for a job that starts on many machines at once, short beside lookup_ttl.
-const localTTL = 5 * time.Second
-
 // app is a configured server, not yet listening.
 type app struct {
 	cfg     *configs.Config
 	log     *slog.Logger
 	metrics *prometheus.Registry
 	keys    *tokens.Keys
-	bridge  *bridge.Bridge
-	reloads *reloads
-	closers []func() error // in the order they were opened
+	store   *store.Store
+	feed    *feed.Follower
+	revoked *revocation.List
+	forgets *connectors.Forgets
+	// changes is how this process tells the others, and itself, of a change.
+	changes  *feed.Writer
+	sessions *sessions.Manager
+	bridge   *bridge.Bridge
+	policy   *policySource
+	people   *connectors.CachedChain
+	lookers  lookers
+	links    []connectors.Link // of the chain, in their order
+	desk     *manage.Desk
+	reloads  *reloads
+	robots   *robot.Roster
+	glass    *breakglass.Watch
+	// robotUses are the robots' logins that are yet to be written.
+	robotUses *robot.Uses
+	gate      *htpasswd.Gate // of the password checks of all connectors
+	closers   []func() error // in the order they were opened
+	audit     *audit.Log
+	// policySaved wakes who loads a saved policy.
+	policySaved chan struct{}
+	limits      *limits
+	// verifier checks tokens of ours that come with every request of a push.
+	verifier *tokens.Verifier
 }
 
 // open builds the server from its configuration. What fails here is a fault of
 // the configuration or of the files it names: no network backend is needed.
 func open(cfg *configs.Config, stdout io.Writer, log *slog.Logger) (_ *app, err error) {
-	a := &app{cfg: cfg, log: log, metrics: server.NewMetricsRegistry(version)}
+	a := &app{
+		cfg: cfg, log: log, metrics: server.NewMetricsRegistry(version), lookers: lookers{}, gate: htpasswd.NewGate(0),
+	}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -54,31 +81,78 @@ func open(cfg *configs.Config, stdout io.Writer, log *slog.Logger) (_ *app, err 
 	if err := os.MkdirAll(cfg.DataDir, dataDirMode); err != nil {
 		return nil, fmt.Errorf("data_dir: make %s: %w", cfg.DataDir, err)
 	}
-	events, err := audit.Open(cfg.Audit.File, stdout, log)
-	if err != nil {
-		return nil, fmt.Errorf("audit.file: %w", err)
+	if a.store, err = openStore(context.Background(), cfg, log); err != nil {
+		return nil, err
 	}
-	a.closers = append(a.closers, events.Close)
-	if a.keys, err = tokens.Open(keyOptions(cfg, log)); err != nil {
+	a.closers = append(a.closers, a.store.Close)
+	if err := a.openAudit(stdout); err != nil {
+		return nil, err
+	}
+	if a.keys, err = tokens.Open(keyOptions(cfg, a.store, log)); err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
-	a.reloads = newReloads(a.metrics, events, log)
-	people, err := a.openConnectors()
+	a.verifier = tokens.NewVerifier(a.keys)
+	a.closers = append(a.closers, a.verifier.Close)
+	caches, err := openCaches(cfg, a.keys.Derive("cache"), log)
 	if err != nil {
 		return nil, err
 	}
-	policy := &policySource{file: policyFile(cfg), opts: compileOptions(cfg)}
-	revision, err := policy.load()
+	a.closers = append(a.closers, caches.close)
+	a.limits = newLimits(cfg.Limits, caches.redis, a.metrics, log)
+	a.openFeed(caches.relay(cfg))
+	a.reloads = newReloads(a.metrics, a.audit, log)
+	if a.people, err = a.openConnectors(caches); err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, a.people.Close)
+	policy, revision, err := a.openPolicy(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
+	a.policy = policy
+	a.sessions = sessions.New(sessions.Options{
+		Store: a.store, People: a.people, TTL: cfg.Tokens.RefreshTTL, Clock: time.Now, Rand: rand.Reader, Log: log,
+		Cache: caches.people, Revocations: a.revoked, Changes: a.changes, Metrics: sessions.NewMetrics(a.metrics),
+	})
 	a.bridge = bridge.New(bridge.Options{
-		Registries: bridgeRegistries(cfg), Connectors: people, Tokens: a.keys, Audit: events,
+		Registries: bridgeRegistries(cfg), Connectors: a.people, Tokens: a.keys, Sessions: a.sessions, Audit: a.audit,
 		Policy: revision, AccessTTL: cfg.Tokens.AccessTTL, Clock: time.Now, NewID: newTokenID,
-		Metrics: bridge.NewMetrics(a.metrics), Log: log,
+		Accounts: a.limits.accounts, Metrics: bridge.NewMetrics(a.metrics), Log: log,
 	})
 	a.reloads.policy(policy, a.bridge)
+	a.announcePolicies()
+	a.desk = newDesk(cfg, a.store, a.bridge.Policy, a.lookers, a.audit)
+	a.desk.BreakGlass = a.glass.Armed
+	a.desk.Changes, a.desk.Keys, a.desk.Health = a.changes, a.keys, a.connectorHealth
+	a.desk.Tracer = connectors.NewChain(a.links...)
+	a.desk.Mounted = func(k tokens.KeyInfo) string { return mountedFile(cfg, a.keys, k) }
 	return a, nil
+}
+
+// openAudit opens the audit log, which is closed before the store.
+func (a *app) openAudit(stdout io.Writer) error {
+	opts := auditOptions(a.cfg, a.store, a.log)
+	opts.Stdout = stdout
+	events, err := audit.New(opts)
+	if err != nil {
+		return fmt.Errorf("audit.file: %w", err)
+	}
+	events.Register(a.metrics)
+	a.audit = events
+	a.closers = append(a.closers, events.Close)
+	return nil
+}
+
+// openFeed prepares to follow the changes. Who wants to know of some says so before
+// the first look.
+func (a *app) openFeed(relay *feed.Relay) {
+	a.feed = feed.NewFollower(feed.Options{Source: a.store, Relay: relay, Log: a.log, Metrics: a.metrics})
+	a.changes = feed.NewWriter(feed.WriterOptions{Store: a.store, Relay: relay, Look: a.feed.Look, Log: a.log})
+	a.revoked = revocation.NewList(a.feed, time.Now)
+	a.revoked.Register(a.metrics)
+	a.forgets = connectors.NewForgets(a.feed, time.Now)
+	a.feed.On(feed.KeysChanged, a.keys.Apply)
+	a.feed.On(feed.RevokeKey, a.keys.Apply)
 }
 
 // close releases everything, the last opened first.
@@ -90,9 +164,16 @@ func (a *app) close() {
 	}
 }
 
-// ready says why the server cannot answer token requests; a directory that is
-// down is no reason.
+// ready says why the server should get no requests. A directory that is down is no
+// reason, and neither is a store that has answered before: logins go on without it,
+// and if all replicas were taken out of service they would not.
 func (a *app) ready() error {
+	if err := a.feed.Loaded(); err != nil {
+		if storeErr := a.store.Ready(context.Background()); storeErr != nil {
+			return storeErr // why
+		}
+		return err
+	}
 	now := time.Now()
 	for _, key := range a.keys.KeyExpiry() {
 		if !now.Before(key.NotAfter) {
@@ -102,8 +183,19 @@ func (a *app) ready() error {
 	return nil
 }
 
-func keyOptions(cfg *configs.Config, log *slog.Logger) tokens.Options {
+// openStore opens the durable state that the configuration names.
+func openStore(ctx context.Context, cfg *configs.Config, log *slog.Logger) (*store.Store, error) {
+	s, err := store.Open(ctx, store.Options{URL: cfg.Store.URL, Dir: cfg.DataDir, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return s, nil
+}
+
+func keyOptions(cfg *configs.Config, keys tokens.Store, log *slog.Logger) tokens.Options {
+	replica, _ := os.Hostname() // only for people
 	opts := tokens.Options{
+		Store: keys, Replica: replica,
 		Dir: filepath.Join(cfg.DataDir, "keys"), Algorithm: tokens.Algorithm(cfg.Tokens.Algorithm),
 		CACertFile: cfg.Tokens.CACertFile, CAKeyFile: cfg.Tokens.CAKeyFile,
 		RotateEvery: cfg.Tokens.RotateEvery, LongestTTL: cfg.Tokens.AccessTTL, Log: log,
@@ -111,6 +203,8 @@ func keyOptions(cfg *configs.Config, log *slog.Logger) tokens.Options {
 	for _, r := range cfg.Registries {
 		opts.Registries = append(opts.Registries, tokens.Registry{Service: r.Service, Form: r.TokenForm})
 	}
+	// The API's own tokens, which no registry accepts.
+	opts.Registries = append(opts.Registries, tokens.Registry{Service: cfg.APIAudience(), Form: configs.FormX5C})
 	return opts
 }
 
@@ -118,7 +212,7 @@ func bridgeRegistries(cfg *configs.Config) []bridge.Registry {
 	out := make([]bridge.Registry, 0, len(cfg.Registries))
 	for _, r := range cfg.Registries {
 		out = append(out, bridge.Registry{
-			Service: r.Service, Issuer: r.Issuer, Explain: r.DenyResponse == configs.DenyExplain,
+			Service: r.Service, Issuer: r.Issuer, Explain: r.DenyResponse == configs.DenyExplain, RefreshTokens: r.RefreshTokens,
 		})
 	}
 	return out
@@ -135,65 +229,24 @@ func newTokenID() string {
 
 // openConnectors returns the chain, with looked-up people and verified
 // credentials cached.
-func (a *app) openConnectors() (*connectors.CachedChain, error) {
-	backend, err := cache.Open(a.cfg.Cache.RedisURL, a.cfg.Cache.RedisCAFile, a.log)
+func (a *app) openConnectors(c caches) (*connectors.CachedChain, error) {
+	robots, err := a.openRobots()
 	if err != nil {
 		return nil, err
 	}
-	a.closers = append(a.closers, backend.Close)
-	secret, err := persistentSecret(filepath.Join(a.cfg.DataDir, "cache.key"))
-	if err != nil {
-		return nil, fmt.Errorf("data_dir: %w", err)
-	}
-	people := cache.Cache(backend)
-	if !a.cfg.Cache.RedisURL.Empty() { // others can read and write it
-		sealed, err := cache.Sealed(backend, secret, time.Now)
-		if err != nil {
-			return nil, err
-		}
-		local := cache.NewMemory(0, nil)
-		a.closers = append(a.closers, local.Close)
-		people = cache.Tiered(local, sealed, localTTL)
-	}
-	links := make([]connectors.Link, 0, len(a.cfg.Connectors))
+	links := []connectors.Link{robots, a.openBreakGlass()}
 	for _, cfg := range a.cfg.Connectors {
-		link, err := a.openConnector(cfg, people)
+		link, err := a.openConnector(cfg, c.people)
 		if err != nil {
 			return nil, fmt.Errorf("connector %s: %w", cfg.Name, err)
 		}
+		a.lookers[cfg.Name], _ = link.Connector.(connectors.Looker)
 		links = append(links, link)
 	}
+	a.links = links
 	return connectors.Cached(connectors.NewChain(links...), connectors.CachedOptions{
-		Cache: people, TTL: a.cfg.Cache.CredTTL, Grace: grace(a.cfg.Connectors),
-		FailuresPerMinute: a.cfg.Limits.LoginFailuresPerMinute,
-		Secret:            secret, Generation: generation(a.cfg.Connectors), Clock: time.Now, Log: a.log,
+		Cache: c.people, TTL: a.cfg.Cache.CredTTL, Grace: grace(a.cfg.Connectors),
+		FailuresPerMinute: a.cfg.Limits.LoginFailuresPerMinute, SharedFailures: c.failures,
+		Secret: c.secret, Generation: generation(a.cfg.Connectors), Forgets: a.forgets, Clock: time.Now, Log: a.log,
 	}), nil
-}
-
-// persistentSecret returns the 32 bytes kept in the file, which it makes once.
-func persistentSecret(file string) ([]byte, error) {
-	const size = 32
-	secret, err := os.ReadFile(file) //nolint:gosec // in data_dir
-	switch {
-	case err == nil && len(secret) == size:
-		return secret, nil
-	case err == nil:
-		return nil, fmt.Errorf("%s has %d bytes and needs %d; delete it to have a new one made", file, len(secret), size)
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	}
-	secret = make([]byte, size)
-	_, _ = rand.Read(secret)
-	// A link either makes the whole file or finds another process's.
-	temp := file + "." + rand.Text()
-	if err := os.WriteFile(temp, secret, 0o600); err != nil {
-		return nil, err
-	}
-	defer os.Remove(temp) //nolint:errcheck // nothing to be done about it
-	if err := os.Link(temp, file); errors.Is(err, fs.ErrExist) {
-		return persistentSecret(file)
-	} else if err != nil {
-		return nil, err
-	}
-	return secret, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,7 +75,7 @@ func checkConfig(cmd *cobra.Command, path string, output *output) error {
 func namedFiles(cfg *configs.Config) []string {
 	var problems []string
 	if cfg.Policy.File != "" {
-		if _, err := loadPolicy(cfg.Policy.File, strictOptions(cfg)); err != nil {
+		if _, err := (&policySource{file: cfg.Policy.File, opts: strictOptions(cfg)}).load(context.Background()); err != nil {
 			problems = append(problems, err.Error())
 		}
 	}

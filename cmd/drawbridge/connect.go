@@ -34,14 +34,14 @@ func (a *app) openConnector(cfg configs.Connector, people cache.Cache) (connecto
 func (a *app) openBackend(cfg configs.Connector, people cache.Cache) (connectors.Connector, error) {
 	switch cfg.Type {
 	case configs.TypeHTPasswd:
-		c, err := htpasswd.Open(cfg, htpasswd.Deps{Log: a.log})
+		c, err := htpasswd.Open(cfg, htpasswd.Deps{Log: a.log, Gate: a.gate})
 		if err != nil {
 			return nil, err
 		}
 		a.reloads.add("htpasswd file", c.Reload)
 		return c, nil
 	case configs.TypeLDAP:
-		deps := ldap.Deps{Log: a.log, Clock: time.Now, Lookups: people, LookupTTL: a.cfg.Cache.LookupTTL}
+		deps := ldap.Deps{Log: a.log, Clock: time.Now, Lookups: people, LookupTTL: a.cfg.Cache.LookupTTL, Forgets: a.forgets}
 		if a.metrics != nil { // a command that opens connectors measures nothing
 			deps.Metrics = ldap.NewMetrics(a.metrics, cfg.Name)
 		}
@@ -52,7 +52,11 @@ func (a *app) openBackend(cfg configs.Connector, people cache.Cache) (connectors
 		a.closers = append(a.closers, func() error { c.Close(); return nil })
 		return c, nil
 	case configs.TypeOIDC:
-		c, err := oidc.New(cfg, oidc.Deps{Log: a.log, Clock: time.Now})
+		deps := oidc.Deps{Log: a.log, Clock: time.Now}
+		if a.metrics != nil {
+			deps.Metrics = oidc.NewMetrics(a.metrics, cfg.Name)
+		}
+		c, err := oidc.New(cfg, deps)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +80,11 @@ func grace(cfgs []configs.Connector) func(string) time.Duration {
 // openExec opens a connector that asks a program. Only where the configuration
 // says that the program can look people up does the connector have that ability.
 func (a *app) openExec(cfg configs.Connector) (connectors.Connector, error) {
-	c, err := exec.New(cfg, exec.Deps{Log: a.log})
+	deps := exec.Deps{Log: a.log}
+	if a.metrics != nil {
+		deps.Metrics = exec.NewMetrics(a.metrics, cfg.Name)
+	}
+	c, err := exec.New(cfg, deps)
 	if err != nil {
 		return nil, err
 	}

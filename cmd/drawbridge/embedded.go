@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"drawbridge/configs"
 	"drawbridge/connectors/htpasswd"
@@ -15,8 +14,8 @@ import (
 
 const adminUser = "admin"
 
-// The policy documents that a first start writes into the data directory when no
-// file is configured. Rights for an admin are given only where this program made
+// The policy documents that a first start saves into the store when no file is
+// configured. Rights for an admin are given only where this program made
 // the account: in a company's directory, anybody might be called admin.
 const (
 	embeddedPolicy = `# What people may do. Saved changes are in force within a second; a document with a
@@ -43,17 +42,12 @@ bindings: []
 `
 )
 
-// prepareEmbedded makes what a first start finds missing: the policy document in
-// the data directory and, without a configuration file, the admin account, whose
-// password it tells the operator at once and once.
+// prepareEmbedded makes what a first start finds missing: the data directory and,
+// without a configuration file, the admin account, whose password it tells the
+// operator at once and once.
 func prepareEmbedded(cfg *configs.Config, stderr io.Writer) error {
 	if err := os.MkdirAll(cfg.DataDir, dataDirMode); err != nil {
 		return fmt.Errorf("data_dir: make %s: %w", cfg.DataDir, err)
-	}
-	if cfg.Policy.File == "" {
-		if err := writeNew(filepath.Join(cfg.DataDir, "policy.yaml"), defaultPolicy(cfg)); err != nil {
-			return fmt.Errorf("write the first policy document: %w", err)
-		}
 	}
 	if !cfg.Embedded {
 		return nil
@@ -89,17 +83,4 @@ func defaultPolicy(cfg *configs.Config) string {
 		return fmt.Sprintf(embeddedPolicy, cfg.Connectors[0].Name)
 	}
 	return emptyPolicy
-}
-
-// writeNew writes a file that does not exist yet.
-func writeNew(file, text string) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // in data_dir
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
 }

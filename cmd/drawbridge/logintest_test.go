@@ -5,7 +5,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
+	"drawbridge/bridge/manage"
 	"drawbridge/connectors"
 	"drawbridge/identity"
 )
@@ -40,8 +42,8 @@ func TestLoginReport(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.step.Connector = fakeConnector{}
-			r := &loginReport{}
-			r.lookedUp([]connectors.Step{tt.step}, &tt.step)
+			r := loginReport{&manage.LoginReport{}}
+			r.LookedUp([]connectors.Step{tt.step}, &tt.step)
 			if table := r.table(); !strings.Contains(table, tt.want) {
 				t.Errorf("%q is not in:\n%s", tt.want, table)
 			}
@@ -55,9 +57,14 @@ func TestLoginReport(t *testing.T) {
 // What a directory says cannot move the cursor, hide a line or forge a column.
 func TestLoginReportIsSafeToPrint(t *testing.T) {
 	id := identity.Identity{Kind: identity.User, Connector: "corp", Name: "a\x1b[2Kb", Mail: "x\r\ny", Groups: []string{"g\tadmins"}}
-	r := &loginReport{Person: newLoginPerson(id, connectors.Description{
+	policy, err := (&policySource{}).compile("none", []byte("bindings: []\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := loginReport{&manage.LoginReport{}}
+	r.Follows(id, connectors.Description{
 		Entry: "cn=\x1b]0;title\a", GroupsFrom: "\u202eevil", GroupEntries: map[string][]string{"g\tadmins": {"cn=\u009b31m"}},
-	}, "corp")}
+	}, "corp", policy, time.Now())
 	table := r.table()
 	if strings.ContainsAny(table, "\x1b\a\r\u202e\u009b\t") {
 		t.Errorf("%q", table)

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"drawbridge/authz"
@@ -12,9 +12,9 @@ import (
 )
 
 func newPolicy() *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Check and test a policy document"}
-	cmd.AddCommand(newPolicyCheck(), newPolicyTest())
-	return cmd
+	cmd := &cobra.Command{Use: "policy", Short: "Check, plan and change the policy"}
+	cmd.AddCommand(newPolicyCheck(), newPolicyTest(), newPolicyShow(), newPolicyPlan(), newPolicyHygiene(), newPolicyApply(), newPolicyHistory(), newPolicyRollback())
+	return addServer(cmd)
 }
 
 func newPolicyCheck() *cobra.Command {
@@ -26,11 +26,12 @@ force. Without FILE it is the one that the configuration names.`,
 	}
 	output := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		source, err := findPolicy(cmd, args)
+		source, closeStore, err := findPolicy(cmd, args)
 		if err != nil {
 			return err
 		}
-		problems, err := policyProblems(source)
+		defer closeStore()
+		problems, err := policyProblems(cmd.Context(), source)
 		if err != nil {
 			return err
 		}
@@ -38,10 +39,10 @@ force. Without FILE it is the one that the configuration names.`,
 			File     string         `json:"file"`
 			OK       bool           `json:"ok"`
 			Problems authz.Problems `json:"problems"`
-		}{source.file, len(problems) == 0, problems}
+		}{source.name(), len(problems) == 0, problems}
 		err = output.print(cmd.OutOrStdout(), report, func() string {
 			if report.OK {
-				return fmt.Sprintf("%s is fine\n", source.file)
+				return fmt.Sprintf("%s is fine\n", source.name())
 			}
 			return problems.Error() + "\n"
 		})
@@ -60,11 +61,12 @@ func newPolicyTest() *cobra.Command {
 	}
 	output := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		source, err := findPolicy(cmd, args)
+		source, closeStore, err := findPolicy(cmd, args)
 		if err != nil {
 			return err
 		}
-		results, err := policyTests(source)
+		defer closeStore()
+		results, err := policyTests(cmd.Context(), source)
 		if err != nil {
 			return &exitError{code: 1, err: fmt.Errorf("the document has problems:\n%w", err)}
 		}
@@ -74,7 +76,7 @@ func newPolicyTest() *cobra.Command {
 				failed++
 			}
 		}
-		err = output.print(cmd.OutOrStdout(), results, func() string { return testTable(source.file, results, failed) })
+		err = output.print(cmd.OutOrStdout(), results, func() string { return testTable(source.name(), results, failed) })
 		if err == nil && failed > 0 {
 			return problemsFound()
 		}
@@ -85,25 +87,24 @@ func newPolicyTest() *cobra.Command {
 
 // findPolicy returns the document of the argument, or the configured one. With a
 // file and no configuration, every connector's slugs are bare.
-func findPolicy(cmd *cobra.Command, args []string) (*policySource, error) {
+func findPolicy(cmd *cobra.Command, args []string) (*policySource, func(), error) {
 	if len(args) == 1 && configPath(cmd) == "" {
-		return &policySource{file: args[0]}, nil
+		return &policySource{file: args[0]}, func() {}, nil
 	}
 	cfg, err := loadConfig(cmd)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	source := &policySource{file: policyFile(cfg), opts: strictOptions(cfg)}
 	if len(args) == 1 {
-		source.file = args[0]
+		return &policySource{file: args[0], opts: strictOptions(cfg)}, func() {}, nil
 	}
-	return source, nil
+	return configuredPolicy(cmd.Context(), cfg, strictOptions(cfg), errorLog(cmd.ErrOrStderr()))
 }
 
 // policyProblems returns the faults of the document; an error means that it could
 // not be read at all.
-func policyProblems(source *policySource) (authz.Problems, error) {
-	_, err := source.load()
+func policyProblems(ctx context.Context, source *policySource) (authz.Problems, error) {
+	_, err := source.load(ctx)
 	problems := authz.Problems{}
 	if err != nil && !errors.As(err, &problems) {
 		return nil, err
@@ -111,12 +112,12 @@ func policyProblems(source *policySource) (authz.Problems, error) {
 	return problems, nil
 }
 
-func policyTests(source *policySource) ([]authz.TestResult, error) {
-	data, err := os.ReadFile(source.file)
+func policyTests(ctx context.Context, source *policySource) ([]authz.TestResult, error) {
+	_, text, err := source.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := authz.Parse(source.file, data)
+	doc, err := authz.Parse(source.name(), text)
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -14,24 +15,55 @@ import (
 	"drawbridge/authz"
 	"drawbridge/bridge"
 	"drawbridge/configs"
+	"drawbridge/store"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// policySource is the file the policy document is read from.
+// policySource is where the policy document comes from: a file, or the newest
+// revision in the store.
 type policySource struct {
-	file string
-	opts authz.Options
+	file  string
+	store *store.Store // nil: the file
+	opts  authz.Options
 }
 
-// policyFile returns the configured policy file, or the one in the data
-// directory.
-func policyFile(cfg *configs.Config) string {
+// configuredPolicy returns the policy that the configuration means. close closes
+// the store, if one was opened.
+func configuredPolicy(ctx context.Context, cfg *configs.Config, opts authz.Options, log *slog.Logger) (_ *policySource, closeStore func(), err error) {
 	if cfg.Policy.File != "" {
-		return cfg.Policy.File
+		return &policySource{file: cfg.Policy.File, opts: opts}, func() {}, nil
 	}
-	return filepath.Join(cfg.DataDir, "policy.yaml")
+	m, err := openManagedStore(ctx, cfg, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &policySource{store: m, opts: opts}, func() { _ = m.Close() }, nil
+}
+
+// name is what problems call the document.
+func (s *policySource) name() string {
+	if s.store != nil {
+		return "policy"
+	}
+	return s.file
+}
+
+// read returns the document and what audit events call it.
+func (s *policySource) read(ctx context.Context) (id string, text []byte, err error) {
+	if s.store == nil {
+		if text, err = os.ReadFile(s.file); err != nil {
+			return "", nil, err
+		}
+		sum := sha256.Sum256(text)
+		return "sha256:" + hex.EncodeToString(sum[:6]), text, nil
+	}
+	newest, err := s.store.NewestPolicy(ctx)
+	if err == nil && newest.Number == 0 {
+		err = errors.New("the store holds no policy yet: start the server once, or save one with `drawbridge policy apply FILE`")
+	}
+	return newest.ID(), []byte(newest.Text), err
 }
 
 func compileOptions(cfg *configs.Config) authz.Options {
@@ -53,27 +85,24 @@ func strictOptions(cfg *configs.Config) authz.Options {
 }
 
 // load reads, checks and compiles the document; its tests have to pass.
-func (s *policySource) load() (bridge.Revision, error) {
-	data, err := os.ReadFile(s.file)
+func (s *policySource) load(ctx context.Context) (bridge.Revision, error) {
+	id, text, err := s.read(ctx)
 	if err != nil {
 		return bridge.Revision{}, err
 	}
-	doc, err := authz.Parse(s.file, data)
+	policy, err := s.compile(s.name(), text)
 	if err != nil {
 		return bridge.Revision{}, err
 	}
-	policy, err := doc.Compile(s.opts)
-	if err != nil {
-		return bridge.Revision{}, err
-	}
-	sum := sha256.Sum256(data)
-	return bridge.Revision{ID: "sha256:" + hex.EncodeToString(sum[:6]), Policy: policy}, nil
+	return bridge.Revision{ID: id, Policy: policy, Text: string(text)}, nil
 }
 
-// loadPolicy compiles the document in the file.
-func loadPolicy(file string, opts authz.Options) (*authz.Policy, error) {
-	revision, err := (&policySource{file: file, opts: opts}).load()
-	return revision.Policy, err
+func (s *policySource) compile(name string, text []byte) (*authz.Policy, error) {
+	doc, err := authz.Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	return doc.Compile(s.opts)
 }
 
 // reloads are the files that are read again when they change.
@@ -85,6 +114,8 @@ type reloads struct {
 
 	mu    sync.Mutex // one reload at a time
 	files []reloadable
+	// policyReload is the policy's, which is also one of files.
+	policyReload func() error
 }
 
 type reloadable struct {
@@ -122,9 +153,11 @@ func (r *reloads) policy(source *policySource, b *bridge.Bridge) {
 		r.loaded.SetToCurrentTime()
 		inForce(audit.PolicyLoaded, audit.Success)
 	}
-	loaded()
-	r.add("policy", func() error {
-		revision, err := source.load()
+	if b.Policy().Policy != nil {
+		loaded()
+	}
+	r.policyReload = func() error {
+		revision, err := source.load(context.Background())
 		if err != nil {
 			r.failures.Inc()
 			inForce(audit.PolicyRejected, audit.Failure)
@@ -135,12 +168,19 @@ func (r *reloads) policy(source *policySource, b *bridge.Bridge) {
 			loaded()
 		}
 		return nil
-	})
+	}
+	r.add("policy", r.policyReload)
 }
 
 // watchedFiles are the files whose change calls for a reload.
 func watchedFiles(cfg *configs.Config) []string {
-	files := []string{policyFile(cfg)}
+	var files []string
+	if cfg.Policy.File != "" {
+		files = append(files, cfg.Policy.File)
+	}
+	if cfg.Server.TLS.Mode == configs.TLSFiles {
+		files = append(files, cfg.Server.TLS.CertFile, cfg.Server.TLS.KeyFile)
+	}
 	for _, c := range cfg.Connectors {
 		for _, file := range []string{c.HTPasswd.File, c.HTPasswd.GroupsFile} {
 			if file != "" {
@@ -149,6 +189,13 @@ func watchedFiles(cfg *configs.Config) []string {
 		}
 	}
 	return files
+}
+
+// policyAgain reads the policy alone again.
+func (r *reloads) policyAgain() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.policyReload()
 }
 
 // all reads every file again. A file that is refused leaves what is in force.

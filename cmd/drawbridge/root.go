@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"drawbridge/configs"
 
@@ -74,6 +75,7 @@ groups into roles and roles into what a token allows.
   drawbridge registry-config   prints what to paste into a registry
   drawbridge access explain    says why somebody may, or may not
   drawbridge login-test        says which connector knows somebody, and what follows
+  drawbridge robot create      makes an account for a build job
 
 Exit codes: 0 yes or done, 1 no or problems found, 2 could not tell.`,
 		SilenceErrors: true, SilenceUsage: true,
@@ -83,8 +85,30 @@ Exit codes: 0 yes or done, 1 no or problems found, 2 could not tell.`,
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "configuration file (or DRAWBRIDGE_CONFIG); none: the embedded default")
-	root.AddCommand(newServe(), newConfig(), newPolicy(), newAccess(), newLoginTest(), newRegistryConfig(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newConfig(), newPolicy(), newAccess(), newLoginTest(), newUser(), newRobot(), newSession(), newKeys(), newToken(), newBreakGlass(), newAudit(), newRegistryConfig(), newHealth(), newVersion())
+	for _, group := range root.Commands() {
+		refuseUnknown(group)
+	}
 	return root
+}
+
+// refuseUnknown has a command that only groups others refuse what is none of them: the
+// library would print help and report success, to a script as well.
+func refuseUnknown(group *cobra.Command) {
+	if !group.HasSubCommands() || group.Runnable() {
+		return
+	}
+	group.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		hint := ""
+		if found := cmd.SuggestionsFor(args[0]); len(found) > 0 {
+			hint = "; did you mean " + strings.Join(found, " or ") + "?"
+		}
+		return fmt.Errorf("unknown command %.40q for %q%s (see %s --help)", args[0], cmd.CommandPath(), hint, cmd.CommandPath())
+	}
+	group.SuggestionsMinimumDistance = 2
 }
 
 // configPath returns the --config flag, else DRAWBRIDGE_CONFIG.

@@ -2,24 +2,19 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"drawbridge/configs"
 	"drawbridge/server"
-	"drawbridge/server/registry"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
@@ -48,9 +43,6 @@ its password once, together with the settings to paste into a registry.`,
 // serve runs the server until ctx ends.
 func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) (err error) {
 	log := newLogger(cfg.Log, stderr)
-	for _, setting := range notYetInForce(cfg) {
-		log.Warn("this setting is accepted but not in force in this version", "setting", setting)
-	}
 	// The addresses first: a start that fails on them must not have made an
 	// account whose password nobody was told.
 	main, telemetry, err := listen(ctx, cfg)
@@ -59,7 +51,10 @@ func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) (
 	}
 	defer func() {
 		if err != nil { // else they are closed by now
-			_, _ = main.Close(), telemetry.Close()
+			_ = main.Close()
+			if telemetry != nil {
+				_ = telemetry.Close()
+			}
 		}
 	}()
 	if err := prepareEmbedded(cfg, stderr); err != nil {
@@ -72,77 +67,116 @@ func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) (
 		return err
 	}
 	defer a.close()
-	tlsConfig, err := serverTLS(cfg)
+	cert, err := openCertificate(cfg, log)
 	if err != nil {
 		return err
 	}
-	return a.run(ctx, watcher, main, telemetry, tlsConfig)
+	a.useCertificate(cert)
+	return a.run(ctx, watcher, main, telemetry, cert)
 }
 
-// listen opens both listeners, or neither.
+// listen opens both listeners, or neither. telemetry is nil where none is wanted.
 func listen(ctx context.Context, cfg *configs.Config) (main, telemetry net.Listener, err error) {
-	if main, err = server.Listen(ctx, "server.addr", cfg.Server.Addr); err != nil {
+	var listeners server.Listeners
+	if main, err = listeners.Listen(ctx, "server.addr", cfg.Server.Addr); err != nil {
 		return nil, nil, err
 	}
-	if telemetry, err = server.Listen(ctx, "server.telemetry_addr", cfg.Server.TelemetryAddr); err != nil {
+	if cfg.Server.TelemetryAddr == "" {
+		return main, nil, nil
+	}
+	if telemetry, err = listeners.Listen(ctx, "server.telemetry_addr", cfg.Server.TelemetryAddr); err != nil {
 		return nil, nil, errors.Join(err, main.Close())
 	}
 	return main, telemetry, nil
 }
 
 // run serves both listeners and the background work until ctx ends or one fails.
-func (a *app) run(ctx context.Context, watcher *configs.Watcher, main, telemetry net.Listener, tlsConfig *tls.Config) error {
+func (a *app) run(ctx context.Context, watcher *configs.Watcher, main, telemetry net.Listener, cert certificate) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return server.Serve(ctx, main, tlsConfig, a.handler(), a.log) })
-	// The telemetry listener outlives the main one by the time that takes to
-	// drain, so that probes do not read a drain as a crash.
+	// What is revoked and which robots there are is known before the first answer, if
+	// the store can tell soon.
+	soon, cancel := context.WithTimeout(ctx, time.Second)
+	if a.feed.Look(soon) == nil {
+		_ = a.robots.Load(soon) // a failure is tried again, and logged, by what runs below
+	}
+	cancel()
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	// Everything else goes on until the last request is answered: a request needs
+	// it, and probes must not read a drain as a crash.
+	group, ctx := errgroup.WithContext(context.WithoutCancel(ctx))
+	ctx, drained := context.WithCancel(ctx)
+	defer context.AfterFunc(ctx, stopServing)() // one of them failed
 	group.Go(func() error {
-		return server.Serve(ctx, telemetry, nil, server.Telemetry(a.metrics, a.ready), a.log)
+		<-serving.Done() // at the latest with ctx
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+		a.log.Info("draining", "delay", a.cfg.Server.DrainDelay.String())
+		return nil
 	})
+	group.Go(func() error {
+		defer drained()
+		return server.Serve(serving, main, a.handler(), server.Options{
+			TLS: cert.config, DrainDelay: a.cfg.Server.DrainDelay, Log: a.log,
+		})
+	})
+	if telemetry != nil {
+		group.Go(func() error {
+			return server.Serve(ctx, telemetry, server.Telemetry(a.metrics, a.readyWhile(serving)), server.Options{Log: a.log})
+		})
+	}
+	cert.serve(ctx, group)
 	group.Go(func() error { a.keys.Run(ctx); return nil })
+	group.Go(func() error { a.feed.Run(ctx); return nil })
+	group.Go(func() error { a.followPolicy(ctx, a.policy); return nil })
+	group.Go(func() error { a.revoked.Run(ctx); return nil })
+	group.Go(func() error { a.robots.Run(ctx); return nil })
+	group.Go(func() error { a.robotUses.Run(ctx); return nil })
+	group.Go(func() error { a.glass.Run(ctx); return nil })
+	group.Go(func() error { a.sessions.Run(ctx); return nil })
+	group.Go(func() error { a.pruneAudit(ctx); return nil })
 	group.Go(func() error { watcher.Run(ctx, configs.WatchInterval, a.reloads.all); return nil })
-	group.Go(func() error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-hup:
-				a.reloads.all()
-			}
-		}
-	})
-	a.log.Info("ready", "addr", main.Addr().String(), "telemetry_addr", telemetry.Addr().String(),
+	group.Go(func() error { a.reloadOn(ctx, hup); return nil })
+	a.log.Info("ready", "addr", main.Addr().String(), "telemetry_addr", addrOf(telemetry),
 		"external_url", a.cfg.Server.ExternalURL, "tls", a.cfg.Server.TLS.Mode, "version", version)
+	// Nothing happens where no systemd waits for it (sd_notify(3)).
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		a.log.Warn("systemd cannot be told that the server is ready", "error", err)
+	}
 	err := group.Wait()
 	a.log.Info("stopped")
 	return err
 }
 
-// handler is everything on the main listener.
-func (a *app) handler() http.Handler {
-	mux := http.NewServeMux()
-	trusted := make([]netip.Prefix, 0, len(a.cfg.Server.TrustedProxies))
-	for _, cidr := range a.cfg.Server.TrustedProxies {
-		trusted = append(trusted, netip.MustParsePrefix(cidr)) // configs has checked them
+// reloadOn reloads whenever a signal comes, until ctx ends.
+func (a *app) reloadOn(ctx context.Context, hup <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			a.reloads.all()
+		}
 	}
-	(&registry.Handler{
-		Bridge: a.bridge, ClientAddr: server.ClientAddr(trusted), RequestID: server.RequestID,
-		TokenUsernames: registry.DefaultTokenUsernames(), Log: a.log,
-	}).Mount(mux)
-	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/jwk-set+json")
-		w.Header().Set("Cache-Control", "max-age=300")
-		_, _ = w.Write(a.keys.JWKS())
-	})
-	mux.HandleFunc("GET /.well-known/signing-ca.pem", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/x-pem-file")
-		_, _ = w.Write(a.keys.SigningCA())
-	})
-	return server.WithRequestID(server.WithMetrics(a.metrics, "registry", mux))
+}
+
+func addrOf(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+// readyWhile is ready until serving ends: the server then drains.
+func (a *app) readyWhile(serving context.Context) func() error {
+	return func() error {
+		if serving.Err() != nil {
+			return errors.New("the server was told to end and drains")
+		}
+		return a.ready()
+	}
 }
 
 func newLogger(cfg configs.Log, w io.Writer) *slog.Logger {
@@ -155,39 +189,7 @@ func newLogger(cfg configs.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, opts))
 }
 
-// serverTLS returns the main listener's TLS configuration, nil for plain HTTP.
-func serverTLS(cfg *configs.Config) (*tls.Config, error) {
-	switch cfg.Server.TLS.Mode {
-	case configs.TLSOff:
-		return nil, nil //nolint:nilnil // documented: no TLS
-	case configs.TLSFiles:
-		cert, err := server.LoadCertificate(cfg.Server.TLS.CertFile, cfg.Server.TLS.KeyFile)
-		if err != nil {
-			return nil, err
-		}
-		return server.TLSConfig(cert), nil
-	case configs.TLSSelfSigned:
-		cert, _, err := server.SelfSigned(filepath.Join(cfg.DataDir, "tls"), server.SelfSignedHosts(cfg.Server.ExternalURL), time.Now())
-		if err != nil {
-			return nil, err
-		}
-		return server.TLSConfig(cert), nil
-	}
-	return nil, fmt.Errorf("server.tls.mode %q is not in this version yet: use files with the certificate of an ACME client, or self-signed",
-		cfg.Server.TLS.Mode)
-}
-
-// notYetInForce names settings that differ from their default and that this
-// version reads, checks and does not act on.
-func notYetInForce(cfg *configs.Config) []string {
-	var settings []string
-	add := func(used bool, setting string) {
-		if used {
-			settings = append(settings, setting)
-		}
-	}
-	add(len(cfg.Server.CORS.AllowedOrigins) > 0, "server.cors.allowed_origins")
-	add(!cfg.Store.URL.Empty(), "store.url")
-	add(cfg.Limits.RequestsPerSecond != 0, "limits.requests_per_second")
-	return settings
+// errorLog is the log of a command: what it did it prints itself.
+func errorLog(w io.Writer) *slog.Logger {
+	return newLogger(configs.Log{Level: "error", Format: "text"}, w)
 }

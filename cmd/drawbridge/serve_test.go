@@ -22,6 +22,9 @@ import (
 	"testing"
 	"time"
 
+	"drawbridge/authz/revisions"
+	"drawbridge/store"
+
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -178,17 +181,9 @@ func TestServeEmbeddedDefault(t *testing.T) {
 func TestServeWellKnownFilesVerifyTokens(t *testing.T) {
 	r := startServe(t, seeded(t))
 	_, _, token := r.token(t, "", "", "")
-	var header struct {
-		X5C []string `json:"x5c"`
-		KID string   `json:"kid"`
-	}
-	part, _, _ := strings.Cut(token, ".")
-	data, err := base64.RawURLEncoding.DecodeString(part)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &header); err != nil || len(header.X5C) == 0 {
-		t.Fatalf("header %s: %v", data, err)
+	header := headerOf(t, token)
+	if len(header.X5C) == 0 {
+		t.Fatal("the token carries no certificate")
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(r.get(t, "/.well-known/signing-ca.pem")) {
@@ -208,6 +203,26 @@ func TestServeWellKnownFilesVerifyTokens(t *testing.T) {
 	if jwks := r.get(t, "/.well-known/jwks.json"); !bytes.Contains(jwks, []byte(header.KID)) {
 		t.Errorf("jwks.json does not list %s: %s", header.KID, jwks)
 	}
+}
+
+// tokenHeader is what a token says about its key.
+type tokenHeader struct {
+	X5C []string `json:"x5c"`
+	KID string   `json:"kid"`
+}
+
+func headerOf(t *testing.T, token string) tokenHeader {
+	t.Helper()
+	part, _, _ := strings.Cut(token, ".")
+	data, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var header tokenHeader
+	if err := json.Unmarshal(data, &header); err != nil {
+		t.Fatalf("header %s: %v", data, err)
+	}
+	return header
 }
 
 func (r *running) get(t *testing.T, path string) []byte {
@@ -231,9 +246,12 @@ func (r *running) get(t *testing.T, path string) []byte {
 // A policy with a mistake leaves the one in force; a good one takes over without
 // a restart. Both are said in the log, the audit log and the metrics.
 func TestServeReloadsThePolicy(t *testing.T) {
-	dir := seeded(t)
-	r := startServe(t, dir)
-	file := filepath.Join(dir, "policy.yaml")
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(file, []byte("bindings:\n  - {name: all, role: puller, subjects: [authenticated], repositories: [\"**\"]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DRAWBRIDGE_POLICY_FILE", file)
+	r := startServe(t, seeded(t))
 	granted := func() string {
 		_, scope, _ := r.token(t, "admin", seedPassword, "repository:x:pull")
 		return scope
@@ -255,6 +273,47 @@ func TestServeReloadsThePolicy(t *testing.T) {
 	r.stdout.wait(t, `(?s)"event.action":"policy_loaded".*"event.action":"policy_loaded"`) // the first at the start
 	if got := granted(); got != "" {
 		t.Errorf("after a reload %q is granted", got)
+	}
+}
+
+// A policy that is saved into the store is in force within a second, one that a
+// newer version wrote and this one cannot read is not, and nothing is asked of a
+// person for that.
+func TestServeFollowsThePolicyInTheStore(t *testing.T) {
+	dir := seeded(t)
+	if err := os.WriteFile(filepath.Join(dir, "policy.yaml"), []byte("# kept\nbindings: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := startServe(t, dir)
+	s, err := store.Open(t.Context(), store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	first, err := s.NewestPolicy(t.Context())
+	if err != nil || first.Number != 1 || first.Text != "# kept\nbindings: []\n" {
+		t.Fatalf("the first revision is %+v, %v", first, err)
+	}
+	save := func(number int64, text string) {
+		t.Helper()
+		if err := s.AppendPolicy(t.Context(), revisions.Revision{Number: number, Text: text, Author: "test", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(2, "bindings:\n  - {name: all, role: puller, subjects: [authenticated], repositories: [\"**\"]}\n")
+	r.stdout.wait(t, `"event.action":"policy_loaded".*"drawbridge.policy_revision":"r2"`)
+	if _, scope, _ := r.token(t, "admin", seedPassword, "repository:x:pull"); scope != "repository:x:pull" {
+		t.Errorf("r2 grants %q", scope)
+	}
+	save(3, "bindings: nonsense\n")
+	r.stderr.wait(t, `the saved policy could not be put in force`)
+	if _, scope, _ := r.token(t, "admin", seedPassword, "repository:x:pull"); scope != "repository:x:pull" {
+		t.Errorf("after a revision that cannot be read %q is granted", scope)
+	}
+	save(4, "bindings: []\n")
+	r.stdout.wait(t, `"drawbridge.policy_revision":"r4"`)
+	if _, scope, _ := r.token(t, "admin", seedPassword, "repository:x:pull"); scope != "" {
+		t.Errorf("r4 grants %q", scope)
 	}
 }
 
@@ -319,6 +378,9 @@ func TestServeMetrics(t *testing.T) {
 		`drawbridge_access_decisions_total{action="pull",outcome="granted"} 1`,
 		`drawbridge_access_decisions_total{action="push",outcome="denied"} 1`,
 		`drawbridge_tokens_issued_total 2`,
+		`drawbridge_store_up 1`,
+		`drawbridge_feed_fresh 1`,
+		`drawbridge_revocations_live{kind="person"} 0`,
 	} {
 		r.waitMetric(t, line)
 	}
@@ -337,6 +399,50 @@ func TestHealth(t *testing.T) {
 	err = run(t.Context(), []string{"health", "--url", r.telemetry + "/readyz"}, nil, &out, &errOut)
 	if code := exitCode(err, &errOut); code != 1 || !strings.Contains(errOut.String(), "no server answers") {
 		t.Errorf("stopped: exit code %d: %s", code, errOut.String())
+	}
+}
+
+// A server that starts without its store logs people in under the policy that was
+// in force last, and is not ready: it does not know what is revoked.
+func TestServeWithoutItsStore(t *testing.T) {
+	dir := seeded(t)
+	before := startServe(t, dir)
+	last := filepath.Join(dir, "policy.last.json")
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(last); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	if err := before.stop(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DRAWBRIDGE_STORE_URL", "postgres://u:hunter2@127.0.0.1:1/x?sslmode=disable")
+	r := startServe(t, dir)
+	if status, _, _ := r.token(t, "admin", seedPassword, ""); status != http.StatusOK {
+		t.Errorf("status %d", status)
+	}
+	var out, errOut bytes.Buffer
+	err := run(t.Context(), []string{"health", "--url", r.telemetry + "/readyz"}, nil, &out, &errOut)
+	if code := exitCode(err, &errOut); code != 1 || !strings.Contains(errOut.String(), "the store is unavailable") {
+		t.Errorf("exit code %d: %s", code, errOut.String())
+	}
+	r.waitMetric(t, "drawbridge_store_up 0")
+	r.waitMetric(t, "drawbridge_feed_fresh 0")
+	r.stderr.wait(t, `"level":"WARN","msg":"the feed of changes cannot be read`)
+	if strings.Contains(errOut.String()+r.stderr.String(), "hunter2") {
+		t.Error("the store's password is printed")
+	}
+}
+
+// Without any policy nobody gets a token, and nobody is told that a password is
+// wrong.
+func TestServeWithoutAnyPolicy(t *testing.T) {
+	t.Setenv("DRAWBRIDGE_STORE_URL", "postgres://u:hunter2@127.0.0.1:1/x?sslmode=disable")
+	r := startServe(t, seeded(t))
+	if status, _, _ := r.token(t, "admin", seedPassword, ""); status != http.StatusServiceUnavailable {
+		t.Errorf("status %d", status)
 	}
 }
 
