@@ -10,6 +10,7 @@
 #   /openldap     tls.crt tls.key service-password
 #   /redis        tls.crt tls.key redis.conf password
 #   /registry     tls.crt tls.key
+#   /gateway      tls.crt tls.key
 #   /registry-data                the registry's storage: only its owner is set
 #
 # The TLS certificates are good for 825 days, the two CAs for ten years. To make
@@ -17,7 +18,7 @@
 set -eu
 umask 077
 
-drawbridge=65532 openldap=10389 redis=999 registry=10500
+drawbridge=65532 openldap=10389 redis=999 registry=10500 gateway=101
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -52,6 +53,7 @@ make_trust() {
 	make_ca "$work/signing-ca" "Drawbridge demonstration token CA"
 	make_tls /drawbridge DNS:localhost,DNS:drawbridge,IP:127.0.0.1
 	make_tls /registry DNS:localhost,DNS:registry,IP:127.0.0.1
+	make_tls /gateway DNS:localhost,DNS:gateway,IP:127.0.0.1
 	make_tls /openldap DNS:openldap
 	make_tls /redis DNS:redis
 	mv "$work/signing-ca.key" /drawbridge/signing-ca.key
@@ -89,7 +91,7 @@ own() {
 }
 
 # A run that was cut short left part of a set; its parts do not fit another's.
-[ -s /trust/signing-ca.crt ] || rm -f /drawbridge/* /openldap/* /redis/* /registry/*
+[ -s /trust/signing-ca.crt ] || rm -f /drawbridge/* /openldap/* /redis/* /registry/* /gateway/*
 make_trust
 make_passwords
 chmod 755 /trust
@@ -98,5 +100,6 @@ own /drawbridge "$drawbridge"
 own /openldap "$openldap"
 own /redis "$redis"
 own /registry "$registry"
+own /gateway "$gateway"
 chown "$registry:$registry" /registry-data
 chmod 700 /registry-data
