@@ -88,7 +88,8 @@ func TestServiceAccountRefused(t *testing.T) {
 // pair starts two controllers of the domain and returns settings that name both.
 func pair(t *testing.T) (first, second *testbed.Samba, cfg configs.Connector) {
 	t.Helper()
-	first, second = testbed.StartSamba(t), testbed.StartSamba(t)
+	first = testbed.StartSamba(t, testbed.SambaCertifiedFor("dc1.ad.example"))
+	second = testbed.StartSamba(t, testbed.SambaCertifiedFor("dc2.ad.example"))
 	cfg = settings(first)
 	cfg.LDAP.URLs = []string{first.LDAPSURL(), second.LDAPSURL()}
 	cfg.LDAP.CAFile = filepath.Join(t.TempDir(), "both.pem")

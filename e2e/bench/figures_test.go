@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	write    = flag.String("write", "", "write the figures to this file, after a run of full length")
+	write    = flag.String("write", "", "write the figures into this file, after a run of full length")
 	duration = flag.Duration("duration", 2*time.Second, "the time of one closed loop")
 	rounds   = flag.Int("rounds", 5, "how often each loop is run")
 	conns    = flag.Int("conns", 16, "the connections of one closed loop")
@@ -39,6 +39,8 @@ type testCase struct {
 	user, password string
 	scope          string
 	newConns       bool
+	// refresh shows the refresh token of a login in place of the password.
+	refresh bool
 }
 
 func cases() []testCase {
@@ -50,11 +52,13 @@ func cases() []testCase {
 		c.what += suffix
 		return c
 	}
+	byToken := func(c testCase) testCase { c.refresh = true; c.what += ", by refresh token"; return c }
 	each := func(c testCase) testCase { c.newConns = true; return c }
 	base := testCase{what: "baseline: only signs"}
 	return []testCase{
 		on(base, "baseline", ""),
 		on(anonymous, "plain", ""), on(local, "plain", ""), on(ldap, "plain", ""),
+		byToken(on(ldap, "plain", "")),
 		on(ldap, "redis", " in Redis"),
 		on(base, "baseline-tls", ", TLS"),
 		on(anonymous, "tls", ", TLS"), on(local, "tls", ", TLS"), on(ldap, "tls", ", TLS"),
@@ -62,6 +66,7 @@ func cases() []testCase {
 		each(on(ldap, "tls", ", TLS, a connection per request")),
 		on(testCase{what: "htpasswd, every login checked (bcrypt, cost 10)", user: localUser, password: localPassword, scope: pushScope}, "uncached", ""),
 		on(testCase{what: "LDAP, every login asked (LDAPS)", user: ldapUser, password: testbed.SeedPassword(ldapUser), scope: pushScope}, "uncached", ""),
+		byToken(on(testCase{what: "LDAP, every use asked (LDAPS)", user: ldapUser, password: testbed.SeedPassword(ldapUser), scope: pushScope}, "uncached", "")),
 	}
 }
 
@@ -95,7 +100,17 @@ func TestFigures(t *testing.T) {
 		return
 	}
 	report.Micro = microBenchmarks(t)
-	if err := os.WriteFile(*write, []byte(report.Markdown()), 0o644); err != nil { //nolint:gosec // public figures
+	writeSection(t, "server", report.Markdown())
+}
+
+// writeSection puts figures into the file that -write names, if any.
+func writeSection(t *testing.T, name, text string) {
+	t.Helper()
+	t.Logf("%s:\n%s", name, text)
+	if *write == "" {
+		return
+	}
+	if err := bench.WriteSection(*write, name, text); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -109,22 +124,33 @@ func size(t testing.TB, file string) int64 {
 	return info.Size()
 }
 
-// measure warms up and runs one case.
+// measure runs one case.
 func measure(t *testing.T, p *bench.Process, c testCase, d time.Duration) bench.Row {
 	t.Helper()
 	load := bench.Load{
 		URL: tokenURL(p, c.scope), Username: c.user, Password: c.password,
 		Conns: *conns, Duration: d, NewConnections: c.newConns,
 	}
+	if c.refresh {
+		login := load
+		login.URL += "&offline_token=true"
+		load.Username, load.Password = "<token>", ask(t, login).RefreshToken
+	}
 	if c.scope != "" {
 		if got := granted(t, load); got != c.scope {
 			t.Fatalf("%s: granted %q, want %q", c.what, got, c.scope)
 		}
 	}
+	return measureLoad(t, p, c.what, load)
+}
+
+// measureLoad warms up and runs one loop.
+func measureLoad(t *testing.T, p *bench.Process, what string, load bench.Load) bench.Row {
+	t.Helper()
 	warmUp := load
-	warmUp.Duration = d / 5
+	warmUp.Duration = load.Duration / 5
 	if _, err := warmUp.Run(t.Context()); err != nil {
-		t.Fatalf("%s: warm-up: %v", c.what, err)
+		t.Fatalf("%s: warm-up: %v", what, err)
 	}
 	before, err := p.CPU()
 	if err != nil {
@@ -132,13 +158,13 @@ func measure(t *testing.T, p *bench.Process, c testCase, d time.Duration) bench.
 	}
 	result, err := load.Run(t.Context())
 	if err != nil {
-		t.Fatalf("%s: %v", c.what, err)
+		t.Fatalf("%s: %v", what, err)
 	}
 	after, err := p.CPU()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bench.Row{What: c.what, Result: result, ServerCPU: (after - before) / time.Duration(result.Requests)}
+	return bench.Row{What: what, Result: result, ServerCPU: (after - before) / time.Duration(result.Requests)}
 }
 
 func tokenURL(p *bench.Process, scope string) string {
@@ -149,8 +175,14 @@ func tokenURL(p *bench.Process, scope string) string {
 	return p.URL + "/token?" + query.Encode()
 }
 
+// tokenAnswer is what a request is answered with.
+type tokenAnswer struct {
+	Token, Scope string
+	RefreshToken string `json:"refresh_token"`
+}
+
 // ask sends one request and returns the answer.
-func ask(t testing.TB, load bench.Load) (answer struct{ Token, Scope string }) {
+func ask(t testing.TB, load bench.Load) (answer tokenAnswer) {
 	t.Helper()
 	client := load.Client()
 	defer client.CloseIdleConnections()

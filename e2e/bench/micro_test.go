@@ -15,7 +15,7 @@ import (
 func microBenchmarks(t testing.TB) []bench.Micro {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-benchtime", "0.3s", "-count", "3",
-		"./authz", "./tokens", "./cache")
+		"./authz", "./tokens", "./tokens/revocation", "./cache", "./server/verify")
 	cmd.Dir = repository(t)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -37,6 +37,7 @@ func build(t testing.TB) string {
 type settings struct {
 	tls      string // server.tls.mode
 	redisURL string
+	storeURL string // store.url; empty: SQLite
 	uncached bool
 	ldap     *testbed.Slapd
 }
@@ -109,6 +110,9 @@ connectors:
     groups: { mode: search, base_dn: %q, nested: true }
 `, s.ldap.LDAPSURL(), s.ldap.CAFile, s.ldap.BindDN, s.ldap.BindPassword, "ou=people,"+s.ldap.BaseDN, "ou=groups,"+s.ldap.BaseDN)
 	}
+	if s.storeURL != "" {
+		fmt.Fprintf(&config, "store: { url: %q }\n", s.storeURL)
+	}
 	switch {
 	case s.uncached:
 		config.WriteString("cache: { lookup_ttl: 0s, credential_ttl: 0s }\n")
@@ -127,7 +131,7 @@ connectors:
 	}
 }
 
-// policy returns a document of 300 bindings, of which two match.
+// policy returns a document of 300 bindings, of which two match requests for tokens.
 func policy(ldap bool) string {
 	connector := "local"
 	subjects := `"group:local/payments-dev"`
@@ -137,8 +141,9 @@ func policy(ldap bool) string {
 	}
 	var b strings.Builder
 	b.WriteString("bindings:\n  - { name: everyone-reads-public, role: puller, subjects: [anonymous, authenticated], repositories: [\"public/**\"] }\n")
+	fmt.Fprintf(&b, "  - { name: audit, role: auditor, subjects: [\"user:local/%s\"] }\n", localUser)
 	fmt.Fprintf(&b, "  - { name: payments-developers, role: pusher, subjects: [%s], repositories: [\"payments/**\"] }\n", subjects)
-	for i := range 298 {
+	for i := range 297 {
 		fmt.Fprintf(&b, "  - { name: team-%[1]d, role: pusher, subjects: [\"group:%[2]s/team-%[1]d\"], repositories: [\"team-%[1]d/**\"] }\n", i, connector)
 	}
 	return b.String()
@@ -176,12 +181,15 @@ func serveBaseline(token, tlsDir string) error {
 	if err != nil {
 		return err
 	}
+	mux := http.NewServeMux()
+	mux.Handle("/token", handler)
+	mux.Handle("/verify", bench.Empty())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second,
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 	}
 	fmt.Fprintf(os.Stderr, "ready %s\n", listener.Addr())

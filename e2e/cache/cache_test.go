@@ -49,21 +49,45 @@ func runConformance(t *testing.T, url, caFile string) {
 	conformance.Run(t, func(t testing.TB) cache.Cache { return open(t, url, caFile, patient, nil) })
 }
 
+// runShared runs the suites of budgets and rates; the two sides have connections of their own.
+func runShared(t *testing.T, url, caFile string) {
+	t.Helper()
+	conformance.RunBudget(t, func(t testing.TB, limit int, window time.Duration) (sides [2]cache.Budget) {
+		for i := range sides {
+			sides[i] = open(t, url, caFile, patient, nil).Budget(limit, window)
+		}
+		return sides
+	})
+	conformance.RunRate(t, func(t testing.TB, limit cache.RateLimit) (sides [2]cache.Rate) {
+		for i := range sides {
+			sides[i] = open(t, url, caFile, patient, nil).Rate(limit)
+		}
+		return sides
+	})
+}
+
 func TestConformanceSingle(t *testing.T) {
-	runConformance(t, testbed.StartRedis(t, testbed.RedisOptions{}).URL(), "")
+	server := testbed.StartRedis(t, testbed.RedisOptions{})
+	runConformance(t, server.URL(), "")
+	runShared(t, server.URL(), "")
 }
 
 func TestConformanceTLSAndPassword(t *testing.T) {
 	r := testbed.StartRedis(t, testbed.RedisOptions{TLS: true, Password: password})
 	runConformance(t, r.URL(), r.CAFile)
+	runShared(t, r.URL(), r.CAFile)
 }
 
 func TestConformanceSentinel(t *testing.T) {
-	runConformance(t, testbed.StartRedisSentinel(t).URL(), "")
+	group := testbed.StartRedisSentinel(t)
+	runConformance(t, group.URL(), "")
+	runShared(t, group.URL(), "")
 }
 
 func TestConformanceCluster(t *testing.T) {
-	runConformance(t, testbed.StartRedisCluster(t).URL(), "")
+	cluster := testbed.StartRedisCluster(t)
+	runConformance(t, cluster.URL(), "")
+	runShared(t, cluster.URL(), "")
 }
 
 func TestConformanceSealed(t *testing.T) {
@@ -82,6 +106,7 @@ func leastRights() []string {
 	return []string{
 		"ACL", "SETUSER", user, "on", ">" + password,
 		"~drawbridge:*", "+get", "+set", "+del", "+exists", "+cluster|slots",
+		"+eval", "+time", "+zadd", "+zcount", "+zrangebyscore", "+zrem", "+zremrangebyscore", "+zscore", "+pexpire",
 	}
 }
 
@@ -91,7 +116,9 @@ const asUser = "redis://" + user + ":correct%20horse%2Fbattery%40staple@"
 func TestLeastRights(t *testing.T) {
 	server := testbed.StartRedis(t, testbed.RedisOptions{Password: "admin"})
 	server.CLI(leastRights()...)
-	runConformance(t, strings.Replace(server.URL(), "redis://:admin@", asUser, 1), "")
+	url := strings.Replace(server.URL(), "redis://:admin@", asUser, 1)
+	runConformance(t, url, "")
+	runShared(t, url, "")
 	if n := server.CLI("EVAL", prefixCount, "0"); n != "0" {
 		t.Errorf("%s keys are not under the prefix", n)
 	}
@@ -102,7 +129,9 @@ func TestLeastRightsOnACluster(t *testing.T) {
 	for _, node := range cluster.Nodes {
 		node.CLI(leastRights()...)
 	}
-	runConformance(t, strings.Replace(cluster.URL(), "redis://", asUser, 1), "")
+	url := strings.Replace(cluster.URL(), "redis://", asUser, 1)
+	runConformance(t, url, "")
+	runShared(t, url, "")
 }
 
 // prefixCount counts the keys outside the prefix, on the server.

@@ -192,7 +192,7 @@ func TestOutOfMemory(t *testing.T) {
 		}
 	}
 	wantValue(t, c, "k", "v")
-	logged(t, &log, "redis refuses cache commands", 1)
+	logged(t, &log, "redis refuses commands", 1)
 	logged(t, &log, "redis is down", 0)
 }
 

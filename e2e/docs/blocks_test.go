@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"bufio"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,14 +20,80 @@ type block struct {
 	text string
 }
 
-// runners are the names that the tests of this package run. A name ends up here
-// by hand, beside the test that runs it.
+// runners are the names that the tests of this package run, and those of package
+// gateway. A name ends up here by hand, beside the test that runs it.
 func runners() []string {
 	return []string{
-		"check-example", "compose", "compose-denied", "compose-down", "compose-tour", "config-check", "demo", "drop-in",
-		"exec-config", "exec-login", "exec-program", "exec-serve", "exec-try", "explain", "explain-policy", "go-connector",
-		"htpasswd", "ldap", "login-test", "login-test-password", "oidc", "own-login", "own-registry", "own-serve",
-		"policy", "policy-check", "registry-config", "this-suite", "well-known",
+		"api",
+		"audit-query",
+		"breakglass-arm",
+		"breakglass-end",
+		"breakglass-use",
+		"check-example",
+		"commands-server",
+		"compose",
+		"compose-denied",
+		"compose-down",
+		"compose-gateway",
+		"compose-tour",
+		"config-check",
+		"demo",
+		"drop-in",
+		"exec-config",
+		"exec-login",
+		"exec-program",
+		"exec-serve",
+		"exec-try",
+		"explain",
+		"explain-policy",
+		"gateway-caddy",
+		"gateway-introspect",
+		"gateway-nginx",
+		"gateway-revoke",
+		"go-connector",
+		"ha-ca",
+		"ha-config",
+		"ha-kubernetes",
+		"ha-nginx",
+		"ha-postgres",
+		"ha-redis-acl",
+		"htpasswd",
+		"keys-emergency",
+		"keys-list",
+		"keys-new-ca",
+		"keys-retire-ca",
+		"keys-rotate",
+		"keys-service",
+		"keys-service-retire",
+		"ldap",
+		"ldap-domain",
+		"listen-acme",
+		"listen-cors",
+		"listen-limits",
+		"listen-nginx",
+		"listen-socket",
+		"login-test",
+		"login-test-password",
+		"oidc",
+		"oidc-overage",
+		"own-login",
+		"own-registry",
+		"own-serve",
+		"policy",
+		"policy-change",
+		"policy-check",
+		"registry-config",
+		"robot-create",
+		"robot-list",
+		"robot-login",
+		"robot-rotate",
+		"robot-stop",
+		"robot-test",
+		"session-list",
+		"session-revoke",
+		"this-suite",
+		"user-forget",
+		"well-known",
 	}
 }
 
@@ -46,33 +111,9 @@ func pages(t *testing.T) []string {
 // blocks returns all fenced blocks of a page. faults are commands outside them.
 func blocks(t *testing.T, page string) (found []block, faults []string) {
 	t.Helper()
-	f, err := os.Open(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	marker := regexp.MustCompile(`^<!-- run: ([a-z-]+) -->$`)
-	command := regexp.MustCompile(`^ {4,}(drawbridge|docker|make|curl|openssl|podman) `)
-	var in *block
-	run := ""
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		line := lines.Text()
-		switch {
-		case in != nil && line == "```":
-			found = append(found, *in)
-			in, run = nil, ""
-		case in != nil:
-			in.text += line + "\n"
-		case strings.HasPrefix(line, "```"):
-			in = &block{file: filepath.Base(page), line: n, lang: line[3:], run: run}
-		case marker.MatchString(line):
-			run = marker.FindStringSubmatch(line)[1]
-		case command.MatchString(line):
-			faults = append(faults, line)
-		default:
-			run = ""
-		}
+	all, faults := testbed.Blocks(t, page)
+	for _, b := range all {
+		found = append(found, block{file: b.File, line: b.Line, lang: b.Lang, run: b.Run, text: b.Text})
 	}
 	return found, faults
 }

@@ -173,6 +173,43 @@ func TestOwnRegistry(t *testing.T) {
 	}
 }
 
+// The policy in the store, by API and by command, beside the server of the embedded
+// default.
+func TestPolicyInTheStore(t *testing.T) {
+	testbed.HoldPorts(t, 5001, 5002)
+	s := newShell(t, t.TempDir())
+	serve := s.background("drawbridge serve")
+	s.env = append(s.env, "PASSWORD="+serve.find(t, `password  (\S+)\n`))
+	serve.find(t, `"msg":"ready"`)
+
+	var script strings.Builder
+	for _, b := range named(t, "api") {
+		script.WriteString(b.text + "\n")
+	}
+	out := s.run(script.String())
+	for _, want := range []string{
+		`"capabilities":["read-audit","write-policy"]`, `"subject":"user:local/admin"`, `"verdict":"no_grant"`,
+		`+  - name: payments-developers`, `"number":2,`, `"event.action":"admin_sign_in"`, `"unknown_groups":[`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the API does not answer %s:\n%s", want, out)
+		}
+	}
+	out = s.run(one(t, "policy-change"))
+	for _, want := range []string{`+  - { name: docs`, "r3 is in force", "r4 is in force", "JIRA-123: the manual is public"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the commands do not print %q:\n%s", want, out)
+		}
+	}
+	serve.find(t, `"event.action":"policy_loaded".*"drawbridge.policy_revision":"r4"`)
+	out = s.run(one(t, "commands-server"))
+	for _, want := range []string{"JIRA-123: the manual is public", "user:local/admin", "write-policy", "payments-deploy", "SESSION", "signing"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the commands at a server do not print %q:\n%s", want, out)
+		}
+	}
+}
+
 // login runs a command that asks for a password on a terminal.
 func (s *shell) login(command, password string) string {
 	s.t.Helper()
@@ -250,8 +287,9 @@ func TestDropIn(t *testing.T) {
 func TestConnectorExamples(t *testing.T) {
 	s := inRepository(t)
 	s.env = append(s.env, "S=x")
+	const bindPassword, clientSecret = "DRAWBRIDGE_CONNECTORS_0_BIND_PASSWORD=x ", "DRAWBRIDGE_CONNECTORS_0_CLIENT_SECRET=x "
 	for name, secret := range map[string]string{
-		"htpasswd": "", "ldap": "DRAWBRIDGE_CONNECTORS_0_BIND_PASSWORD=x ", "oidc": "DRAWBRIDGE_CONNECTORS_0_CLIENT_SECRET=x ",
+		"htpasswd": "", "ldap": bindPassword, "ldap-domain": bindPassword, "oidc": clientSecret, "oidc-overage": clientSecret,
 	} {
 		text := one(t, name) + "registries:\n  - { service: S, issuer: I }\n"
 		if err := os.WriteFile(filepath.Join(s.dir, name+".yaml"), []byte(text), 0o600); err != nil {
@@ -284,6 +322,29 @@ func TestLoginTestCommands(t *testing.T) {
 	}
 }
 
+// docs/connectors.md: the command needs the store that the server uses, and no
+// server that runs.
+func TestUserForgetCommand(t *testing.T) {
+	s := newShell(t, t.TempDir())
+	config := "data_dir: data\n" + one(t, "htpasswd") + "registries: [{ service: x, issuer: y }]\n"
+	config = strings.ReplaceAll(strings.ReplaceAll(config, "name: local", "name: corp"), "configs/", "")
+	for name, text := range map[string]string{"drawbridge.yaml": config, "htpasswd": "", "htgroups": ""} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command := strings.ReplaceAll(one(t, "user-forget"), "/etc/", "")
+	if out := s.fail(2, command); !strings.Contains(out, "data_dir data does not exist") {
+		t.Error(out)
+	}
+	if err := os.Mkdir(filepath.Join(s.dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.run(command); !strings.Contains(out, "forgotten: corp/alice") {
+		t.Error(out)
+	}
+}
+
 // docs/configuration.md: the check of a file with a fault prints it, by its line.
 func TestConfigCheckCommand(t *testing.T) {
 	s := newShell(t, t.TempDir())
@@ -304,7 +365,7 @@ func TestCompose(t *testing.T) {
 	s.env = append(s.env, "DOCKER_CONFIG="+stack.Config(), "COMPOSE_PROJECT_NAME="+stack.Project)
 	t.Cleanup(func() {
 		for _, image := range []string{"team/hello", "other/hello", "team/app"} {
-			_, _ = stack.Run("rmi", "--force", "localhost:5000/"+image+":1")
+			_, _ = stack.Run("rmi", "--force", "localhost:5000/"+image+":1", "localhost:5443/"+image+":1")
 		}
 	})
 	for _, page := range []string{"README.md", "docs/compose.md"} {
@@ -313,6 +374,16 @@ func TestCompose(t *testing.T) {
 			switch b.run {
 			case "compose", "compose-tour", "compose-down":
 				s.run(b.text)
+			case "compose-gateway":
+				// It holds within a second, and nobody types that fast.
+				refused := func(out string) bool { return strings.Contains(out, "this token was revoked") }
+				out := s.run(b.text)
+				for deadline := time.Now().Add(10 * time.Second); !refused(out) && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+					out = s.run(b.text)
+				}
+				if !refused(out) || !strings.Contains(out, `{"name":"team/app","tags":["1"]}`) {
+					t.Errorf("%s:%d: want a refusal of the gateway and an answer of the registry:\n%s", b.file, b.line, out)
+				}
 			case "compose-denied":
 				out := s.fail(1, b.text)
 				for _, want := range []string{"denied: No rule of the policy grants", "Ask a registry admin and quote decision"} {
@@ -322,5 +393,23 @@ func TestCompose(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// docs/sessions.md: the commands work on the store of the servers.
+func TestSessionCommands(t *testing.T) {
+	s := newShell(t, t.TempDir())
+	config := "data_dir: data\nregistries: [ { service: S, issuer: I } ]\nconnectors: [ { name: corp, type: htpasswd, file: htpasswd } ]\n"
+	for name, text := range map[string]string{"drawbridge.yaml": config, "htpasswd": ""} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.run("mkdir data")
+	if out := s.run(strings.ReplaceAll(one(t, "session-list"), "/etc/", "")); !strings.HasPrefix(out, "SESSION") {
+		t.Error(out)
+	}
+	if out := s.run(strings.ReplaceAll(one(t, "session-revoke"), "/etc/", "")); !strings.Contains(out, "everything that corp/alice held is refused") {
+		t.Error(out)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"drawbridge/connectors"
 	"drawbridge/connectors/ldap"
 	"drawbridge/e2e/testbed"
+	"drawbridge/store/feed"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -159,6 +160,75 @@ func TestCachedPersonsAccountStateIsFresh(t *testing.T) {
 	mustDeny(t, login(c, "eve", testbed.SeedPassword("eve")), connectors.AccountLocked)
 	s.Modify(s.PersonDN("bob"), "userPassword", "new")
 	mustDeny(t, login(c, "bob", testbed.SeedPassword("bob")), connectors.WrongPassword)
+}
+
+// handed is a feed whose changes a test hands out.
+type handed struct {
+	handlers map[feed.Kind]func(feed.Change)
+	loading  error
+}
+
+func (h *handed) On(kind feed.Kind, handle func(feed.Change)) { h.handlers[kind] = handle }
+func (h *handed) Loaded() error                               { return h.loading }
+
+func (h *handed) forget(name string) {
+	h.handlers[feed.Forget](feed.Change{Seq: 1, Kind: feed.Forget, Value: name, At: time.Now()})
+}
+
+// TestForgottenPersonIsLookedUpAnew: somebody who lost a group keeps it until the
+// lookup's time is over, or until somebody says forget.
+func TestForgottenPersonIsLookedUpAnew(t *testing.T) {
+	s := testbed.StartSlapd(t)
+	h := &handed{handlers: map[feed.Kind]func(feed.Change){}}
+	c := connect(t, settings(s), ldap.Deps{Lookups: newMapCache(), LookupTTL: time.Minute, Forgets: connectors.NewForgets(h, nil)})
+	groups := func(username string, want ...string) {
+		t.Helper()
+		out := login(c, username, testbed.SeedPassword("alice"))
+		if diff := cmp.Diff(want, out.Identity().Groups); diff != "" {
+			t.Errorf("%s: %s", username, diff)
+		}
+	}
+	searches := func(username string, want int) {
+		t.Helper()
+		if _, n := cost(s, func() { login(c, username, testbed.SeedPassword("alice")) }); n != want {
+			t.Errorf("%s: %d searches, want %d", username, n, want)
+		}
+	}
+	groups("alice", "payments-dev")
+	groups("ALICE", "payments-dev")
+	s.Modify(s.GroupDN("payments-dev"), "member", s.PersonDN("bob"))
+	groups("alice", "payments-dev")
+	h.forget("bob")
+	groups("alice", "payments-dev")
+	h.forget("corp/alice")
+	groups("alice")
+	groups("ALICE") // whatever was typed
+	searches("alice", 0)
+
+	// What was asked before the forget is remembered by nobody.
+	h.forget("alice")
+	s.Pause()
+	var asking sync.WaitGroup
+	asking.Go(func() { login(c, "alice", testbed.SeedPassword("alice")) })
+	waitForALogin(c)
+	h.handlers[feed.Forget](feed.Change{Seq: 2, Kind: feed.Forget, Value: "alice", At: time.Now()})
+	s.Resume()
+	asking.Wait()
+	searches("alice", 2)
+	searches("alice", 0)
+
+	// Nor can a process use a cache that does not know yet what was forgotten.
+	h.loading = errors.New("the store is down")
+	searches("alice", 2)
+	h.loading = nil
+	searches("alice", 0)
+}
+
+// waitForALogin waits until somebody waits for the directory.
+func waitForALogin(c *ldap.Connector) {
+	for c.Stats().InUse == 0 {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // TestBrokenCacheFailsNoLogin: an error, nonsense and another connector's person

@@ -121,6 +121,22 @@ make_redis() {
 	DOCKERFILE
 }
 
+# make_nginx has nothing of the public image's entry point, which edits the
+# configuration that the stack replaces.
+make_nginx() {
+	need debian:bookworm-slim
+	build "$1" "$cache/empty" <<-'DOCKERFILE'
+		FROM debian:bookworm-slim
+		RUN groupadd -r -g 101 nginx && useradd -r -g nginx -u 101 -d /nonexistent -s /bin/false nginx \
+		 && apt-get update \
+		 && apt-get install -y --no-install-recommends nginx-light ca-certificates curl \
+		 && rm -rf /var/lib/apt/lists/*
+		EXPOSE 80
+		STOPSIGNAL SIGQUIT
+		CMD ["nginx", "-g", "daemon off;"]
+	DOCKERFILE
+}
+
 # registry_entrypoint is what the public registry images do with their arguments.
 registry_entrypoint() {
 	cat <<-'SH'
@@ -180,6 +196,7 @@ make_stand_in() {
 	debian:*) make_debian "$1" ;;
 	golang:*) make_golang "$1" ;;
 	redis:*) make_redis "$1" ;;
+	nginx:*) make_nginx "$1" ;;
 	registry:2.8) make_registry "$1" /usr/bin/docker-registry /etc/docker/registry/config.yml ;;
 	registry:*) make_registry "$1" "$root/.tools/bin/registry-${1#*:}" /etc/distribution/config.yml ;;
 	*) die "no recipe for $1" ;;
@@ -208,7 +225,7 @@ main() {
 	exec 9>"$cache/lock"
 	flock 9
 	for image in debian:bookworm-slim golang:1.26-bookworm redis:7.2-bookworm \
-		registry:2.8 registry:3.1.1; do
+		nginx:1.28-bookworm registry:2.8 registry:3.1.1; do
 		need "$image"
 	done
 }

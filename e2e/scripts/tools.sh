@@ -21,7 +21,7 @@ jobs=${TOOLS_JOBS:-2}
 # compiler that the race detector needs.
 packages=(
 	slapd ldap-utils redis-server docker-registry
-	skopeo podman apache2-utils debootstrap
+	postgresql skopeo podman apache2-utils debootstrap nginx-light chromium fonts-dejavu-core
 	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba ldb-tools winbind
 	openssl ca-certificates curl jq git make gcc libc6-dev
 )
@@ -29,7 +29,7 @@ packages=(
 # Services that the packages above would run, as package:service where the names
 # differ. The tests start their own.
 services=(
-	slapd redis-server docker-registry
+	slapd redis-server docker-registry postgresql nginx-light:nginx
 	samba:smbd samba:nmbd samba:samba-ad-dc winbind
 )
 
@@ -42,6 +42,10 @@ table() {
 		registry       3.0.0   -              install github.com/distribution/distribution/v3/cmd/registry
 		registry       3.1.1   -              install github.com/distribution/distribution/v3/cmd/registry
 		helm           v3.22.0 helm           install helm.sh/helm/v3/cmd/helm
+		oapi-codegen   v2.8.2  oapi-codegen   install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+		openapi-validate v0.152.0 openapi-validate install github.com/getkin/kin-openapi/cmd/validate
+		caddy          v2.11.9 caddy          install github.com/caddyserver/caddy/v2/cmd/caddy
+		pebble         v2.10.1 pebble         install github.com/letsencrypt/pebble/v2/cmd/pebble
 		docker-compose v2.40.3 docker-compose module  e2e/tools/compose github.com/docker/compose/v2/cmd
 	TABLE
 }

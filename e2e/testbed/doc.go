@@ -14,6 +14,14 @@
 // as [RegistryOptions] says. The port is chosen by the registry and read from its
 // log, so that no two tests can want the same one.
 //
+// [StartSlapd], [StartDex], [StartRedis]: a directory, an OpenID Connect provider in
+// front of one, and a cache.
+//
+// [StartNginx], [StartCaddy]: a gateway before a registry, with the configuration
+// that a page of the documentation shows ([Shown]).
+//
+// [StartDNS]: a name server, which the tests' own resolver asks.
+//
 // [StartSamba]: an Active Directory domain controller. Its ports are fixed, so that
 // each one gets a loopback address of its own, from 127.0.0.53 on, which a lock
 // keeps others from taking; they are below 1024, and it runs as root only. The

@@ -45,10 +45,10 @@ func NewStack(t testing.TB) *Stack {
 	s.Dir = Checkout(t)
 	t.Cleanup(func() {
 		if t.Failed() {
-			logs, _ := s.Compose("logs", "--no-color", "--tail", "60")
+			logs, _ := s.Compose("--profile", "*", "logs", "--no-color", "--tail", "60")
 			t.Logf("the stack's logs:\n%s", logs)
 		}
-		if out, err := s.Compose("down", "--volumes", "--rmi", "local", "--timeout", "5"); err != nil {
+		if out, err := s.Compose("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "5"); err != nil {
 			t.Errorf("docker compose down: %v\n%s", err, out)
 		}
 	})

@@ -42,6 +42,8 @@ type process struct {
 	out  output
 	done chan struct{} // closed when the program has ended
 	stop sync.Once
+	// quit is the signal that asks the program to end; zero is SIGTERM.
+	quit syscall.Signal
 }
 
 // startProcess starts the program, and stops it when the test ends. What it
@@ -51,7 +53,10 @@ func startProcess(t testing.TB, cmd *exec.Cmd) *process {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &p.out, &p.out
 	// A test binary that is killed takes its programs with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +76,11 @@ func startProcess(t testing.TB, cmd *exec.Cmd) *process {
 // terminate asks the program to end, and then insists.
 func (p *process) terminate() {
 	p.stop.Do(func() {
-		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		quit := p.quit
+		if quit == 0 {
+			quit = syscall.SIGTERM
+		}
+		_ = p.cmd.Process.Signal(quit)
 		select {
 		case <-p.done:
 		case <-time.After(stopPatience):

@@ -47,6 +47,7 @@ type Samba struct {
 	t        testing.TB
 	dir      string
 	further  []string // lines of smb.conf
+	names    []string // in the certificate, beside Host
 	run      *process
 	insecure bool
 }
@@ -57,6 +58,9 @@ type SambaOption func(*Samba)
 // SambaStrongAuth keeps Samba's default, by which a password is refused on a
 // connection without TLS. Without the option plain LDAP works as well.
 func SambaStrongAuth() SambaOption { return func(s *Samba) { s.insecure = false } }
+
+// SambaCertifiedFor puts further names into the controller's certificate.
+func SambaCertifiedFor(names ...string) SambaOption { return func(s *Samba) { s.names = names } }
 
 // StartSamba starts a domain controller with a copy of the seeded domain and
 // stops it when the test ends. It fails the test where Samba is not installed or
@@ -115,7 +119,7 @@ func (s *Samba) certificates() error {
 			"ca.pem": "tls cafile", "server.pem": "tls certfile", "server.key": "tls keyfile",
 		}[file]+" = "+filepath.Join(s.dir, file))
 	}
-	return writeTestCertificates(s.dir, net.ParseIP(s.Host))
+	return writeTestCertificates(s.dir, append(s.names, s.Host)...)
 }
 
 // writeConfig writes the controller's smb.conf. Every path in it is under our

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,8 @@ type ServerOptions struct {
 	Config string
 	// Files are written before the start, by name: policy.yaml, htpasswd ...
 	Files map[string]string
+	// Env are further variables, NAME=VALUE: settings that several servers share.
+	Env []string
 }
 
 // Server is a running `drawbridge serve`, in a folder of its own.
@@ -68,6 +71,7 @@ func StartDrawbridge(t testing.TB, opts ServerOptions) *Server {
 		"DRAWBRIDGE_SERVER_ADDR=" + loopback + ":0", "DRAWBRIDGE_SERVER_TELEMETRY_ADDR=" + loopback + ":0",
 		"DRAWBRIDGE_SERVER_EXTERNAL_URL=https://localhost",
 	}
+	s.cmd.Env = append(s.cmd.Env, opts.Env...)
 	s.start()
 	return s
 }
@@ -77,6 +81,9 @@ func StartDrawbridge(t testing.TB, opts ServerOptions) *Server {
 func (s *Server) WriteFile(name, content string) {
 	s.t.Helper()
 	path := filepath.Join(s.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		s.t.Fatal(err)
+	}
 	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -93,10 +100,10 @@ func (s *Server) start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	go func() {
-		_ = s.cmd.Wait() // Stop reads the status
-		close(s.done)
-	}()
+	go func(cmd *exec.Cmd, done chan<- struct{}) {
+		_ = cmd.Wait() // Stop reads the status
+		close(done)
+	}(s.cmd, s.done)
 	s.t.Cleanup(func() {
 		s.Stop()
 		if s.t.Failed() {
@@ -116,7 +123,9 @@ func (s *Server) start() {
 	if ready.TLS == "off" {
 		scheme = "http"
 	}
-	s.URL = scheme + "://localhost" + ready.Addr[strings.LastIndex(ready.Addr, ":"):]
+	if _, port, err := net.SplitHostPort(ready.Addr); err == nil { // of a unix socket there is none
+		s.URL = scheme + "://localhost:" + port
+	}
 	s.Telemetry = "http://" + ready.TelemetryAddr
 	s.await("/readyz answers 200", s.Ready)
 }

@@ -18,8 +18,9 @@ type TokenRequest struct {
 	// User and Password are the caller's; without a user the caller is anonymous.
 	User, Password string
 	Scopes         []string
-	// Form sends a POST with an OAuth2 form instead of a GET with HTTP Basic.
-	Form bool
+	// Form sends a POST with an OAuth2 form instead of a GET with HTTP Basic. Offline
+	// asks for a refresh token in it.
+	Form, Offline bool
 }
 
 // TokenAnswer is what came back: a token, or the registry's error shape.
@@ -28,9 +29,11 @@ type TokenAnswer struct {
 	Header http.Header
 	Body   string
 
-	Token  string `json:"token"`
-	Scope  string `json:"scope"`
-	Errors []struct {
+	Token string `json:"token"`
+	Scope string `json:"scope"`
+	// RefreshToken is there for who asked for one or has shown one.
+	RefreshToken string `json:"refresh_token"`
+	Errors       []struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 		Detail  string `json:"detail"`
@@ -69,6 +72,9 @@ func (s *Server) Ask(req TokenRequest) TokenAnswer {
 		fields.Set("grant_type", "password")
 		fields.Set("username", req.User)
 		fields.Set("password", req.Password)
+		if req.Offline {
+			fields.Set("access_type", "offline")
+		}
 		method, target, body = http.MethodPost, s.URL+"/token", fields.Encode()
 	}
 	r, err := http.NewRequestWithContext(context.Background(), method, target, strings.NewReader(body))

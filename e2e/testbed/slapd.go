@@ -49,6 +49,7 @@ type Slapd struct {
 	port, tlsPort int
 	anonymous     bool
 	mutual        bool
+	names         []string
 	run           *process
 	marks         int
 	past          []string // what earlier runs logged
@@ -64,6 +65,9 @@ func AnonymousRead() SlapdOption { return func(s *Slapd) { s.anonymous = true } 
 // the server's authority.
 func DemandClientCertificate() SlapdOption { return func(s *Slapd) { s.mutual = true } }
 
+// CertifiedFor puts further names into the server's certificate.
+func CertifiedFor(names ...string) SlapdOption { return func(s *Slapd) { s.names = names } }
+
 // StartSlapd starts slapd on free ports with an empty database, seeds it and
 // stops it when the test ends. It fails the test where slapd is not installed.
 func StartSlapd(t testing.TB, opts ...SlapdOption) *Slapd {
@@ -77,7 +81,7 @@ func StartSlapd(t testing.TB, opts ...SlapdOption) *Slapd {
 	}
 	s.CAFile = filepath.Join(s.dir, "ca.pem")
 	s.ClientCertFile, s.ClientKeyFile = filepath.Join(s.dir, "client.pem"), filepath.Join(s.dir, "client.key")
-	if err := writeTestCertificates(s.dir); err != nil {
+	if err := writeTestCertificates(s.dir, s.names...); err != nil {
 		t.Fatalf("make certificates for slapd: %v", err)
 	}
 	s.writeConfig()
@@ -231,6 +235,9 @@ func (s *Slapd) URL() string { return fmt.Sprintf("ldap://%s:%d", s.host, s.port
 
 // LDAPSURL is the ldaps:// URL. Its certificate is for 127.0.0.1 and localhost.
 func (s *Slapd) LDAPSURL() string { return fmt.Sprintf("ldaps://%s:%d", s.host, s.tlsPort) }
+
+// Ports are those of plain LDAP and of LDAPS, for records of a name server.
+func (s *Slapd) Ports() (plain, tls uint16) { return uint16(s.port), uint16(s.tlsPort) } // #nosec G115 -- ports
 
 // Binds counts the bind requests the server saw, without the test bed's own.
 func (s *Slapd) Binds() int { return s.count(`BIND dn="[^"]*" method=`) }

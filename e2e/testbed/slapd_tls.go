@@ -15,10 +15,10 @@ import (
 )
 
 // writeTestCertificates makes a certificate authority and a server certificate
-// for 127.0.0.1, localhost and the further addresses: ca.pem, server.pem and
-// server.key in dir. A client certificate of the same authority is client.pem and
-// client.key.
-func writeTestCertificates(dir string, further ...net.IP) error {
+// for 127.0.0.1, localhost and the further names and addresses: ca.pem, server.pem
+// and server.key in dir. A client certificate of the same authority is client.pem
+// and client.key.
+func writeTestCertificates(dir string, further ...string) error {
 	now := time.Now()
 	ca := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
@@ -33,7 +33,14 @@ func writeTestCertificates(dir string, further ...net.IP) error {
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "test directory"},
 		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames: []string{"localhost"}, IPAddresses: append([]net.IP{net.IPv4(127, 0, 0, 1)}, further...),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	for _, name := range further {
+		if ip := net.ParseIP(name); ip != nil {
+			leaf.IPAddresses = append(leaf.IPAddresses, ip)
+		} else {
+			leaf.DNSNames = append(leaf.DNSNames, name)
+		}
 	}
 	if err := writeCertificate(filepath.Join(dir, "ca.pem"), ca, ca, &caKey.PublicKey, caKey); err != nil {
 		return err

@@ -57,6 +57,7 @@ func claims() product.Claims {
 	return product.Claims{
 		Issuer: issuer, Audience: service, Subject: "corp/alice", ID: "an-id",
 		IssuedAt: time.Now(), TTL: ttl,
+		Session: "a-session", AuthTime: time.Now(), // which no registry knows
 		Access: []product.Access{{Type: "repository", Name: "library/app", Actions: []string{"pull"}}},
 	}
 }

@@ -61,6 +61,7 @@ func TestManyKeysAndSignatures(t *testing.T) {
 	for i := range freshKeys {
 		raw, err := keys.Mint(service, tokens.Claims{
 			Issuer: issuer, Audience: service, Subject: "corp/alice", ID: "an-id", IssuedAt: now, TTL: 5 * time.Minute,
+			Session: "a-session", AuthTime: now, // which no registry knows
 			Access: []tokens.Access{{Type: "repository", Name: "library/app", Actions: []string{"pull"}}},
 		})
 		if err != nil {
