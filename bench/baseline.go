@@ -38,6 +38,15 @@ func Baseline(token string) (http.Handler, error) {
 	}), nil
 }
 
+// Empty returns a handler that does the least any forward-auth server does: it
+// answers 200.
+func Empty() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusOK)
+	})
+}
+
 // signES256 appends the signature of RFC 7518, section 3.4: r and s, 32 bytes
 // each.
 func signES256(key *ecdsa.PrivateKey, signed string) (string, error) {

@@ -99,14 +99,14 @@ func TestSummaryIsNearestRank(t *testing.T) {
 	for i := 100; i >= 1; i-- {
 		samples = append(samples, time.Duration(i))
 	}
-	got, err := summary(samples, time.Second, 1)
+	got, err := summary(samples, time.Second)
 	if err != nil || got.P50 != 50 || got.P99 != 99 || got.Max != 100 {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if got, err := summary([]time.Duration{7}, time.Second, 1); err != nil || got.P50 != 7 || got.P99 != 7 {
+	if got, err := summary([]time.Duration{7}, time.Second); err != nil || got.P50 != 7 || got.P99 != 7 {
 		t.Errorf("one sample: got %+v, %v", got, err)
 	}
-	if _, err := summary(nil, time.Second, 0); err == nil {
+	if _, err := summary(nil, time.Second); err == nil {
 		t.Error("no sample is no error")
 	}
 }

@@ -37,15 +37,10 @@ type Report struct {
 	FirstStart, Start time.Duration
 }
 
-// Markdown returns RESULTS.md.
+// Markdown returns the section of RESULTS.md.
 func (r *Report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `# Figures
-
-Made by `+"`make bench`"+`.
-The documentation of package bench (bench/doc.go) says how each is measured.
-
-The machine: %s. Client, server, slapd and Redis share it, all on
+	fmt.Fprintf(&b, `The machine: %s. Client, server, slapd and Redis share it, all on
 loopback; the load average before the run was %s, from other work on the machine. %d connections in a closed loop of %v
 after a warm-up, %d rounds of all rows one after the other. A row is its fastest round: other work only ever slows a
 round down.
@@ -60,7 +55,7 @@ A policy of 300 bindings; ES256 with x5c; an audit line on disk for each request
 `, Machine(), r.LoadAverage, r.Conns, r.Duration, r.Rounds, "pull,push", "pull")
 	for _, row := range r.Rows {
 		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %s | %d bytes |\n",
-			row.What, row.PerSecond(), short(row.P50), short(row.P99), short(row.Max), short(row.ServerCPU), row.Bytes)
+			row.What, row.PerSecond(), Short(row.P50), Short(row.P99), Short(row.Max), Short(row.ServerCPU), row.Bytes)
 	}
 	fmt.Fprintf(&b, `
 The load client runs on the same processors, so that requests/s is what client and server achieve together. What the
@@ -77,7 +72,7 @@ server alone costs is in its own column; what Drawbridge adds to HTTP and one si
 | start to ready, with its data directory | %s |
 
 Starts are the fastest of several; ready is the first 200 of /readyz.
-`, megabytes(r.BinaryBytes), megabytes(r.IdleBytes), megabytes(r.PeakBytes), short(r.FirstStart), short(r.Start))
+`, megabytes(r.BinaryBytes), megabytes(r.IdleBytes), megabytes(r.PeakBytes), Short(r.FirstStart), Short(r.Start))
 	b.WriteString("\n## Inside\n\n| benchmark | ns/op | allocs/op |\n|---|---:|---:|\n")
 	for _, m := range r.Micro {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", m.Name, m.NsPerOp, m.AllocPerOp)
@@ -87,8 +82,8 @@ Starts are the fastest of several; ready is the first 200 of /readyz.
 
 func megabytes(n int64) float64 { return float64(n) / 1e6 }
 
-// short rounds a duration to what its size makes worth reading.
-func short(d time.Duration) string {
+// Short rounds a duration to what its size makes worth reading.
+func Short(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
 		return fmt.Sprintf("%.0f µs", float64(d)/1e3)
