@@ -45,6 +45,12 @@ fmt: ## format the Go sources
 	@for module in $(MODULES); do \
 		(cd $$module && $(LINT) fmt --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
+.PHONY: openapi
+openapi: ## write docs/openapi.json anew, and the client that the tests generate from it
+	@e2e/scripts/tools.sh oapi-codegen
+	go test -count=1 ./server/admin -run TestCommittedOpenAPI -update
+	cd e2e/api/client && $(TOOLS)/oapi-codegen -config config.yaml -o client.gen.go ../../../docs/openapi.json
+
 .PHONY: tools
 tools: ## install the Debian packages and build the programs that the tests use
 	@e2e/scripts/tools.sh
@@ -58,8 +64,25 @@ e2e-binary: tools ## build the race-detecting binary that the end-to-end tests s
 	go build -race -trimpath -ldflags '-X main.version=$(VERSION)' -o $(TOOLS)/drawbridge-e2e ./cmd/drawbridge
 
 .PHONY: bench
-bench: tools ## measure the server and its parts, and write bench/RESULTS.md (5 minutes)
-	cd e2e && go test -count=1 -timeout 20m -run TestFigures ./bench -args -write ../../bench/RESULTS.md
+bench: tools ## measure everything and write bench/RESULTS.md (20 minutes)
+	$(BENCH) 'Figures$$'
+
+BENCH = cd e2e && go test -count=1 -timeout 30m ./bench -args -write ../../bench/RESULTS.md -test.run
+
+.PHONY: bench-server bench-gateways bench-store bench-replicas
+bench-server: tools ## measure the server and its parts (5 minutes)
+	$(BENCH) '^TestFigures$$'
+bench-gateways: tools ## measure /verify and introspection (2 minutes)
+	$(BENCH) '^TestGatewayFigures$$'
+bench-store: tools ## measure the store: writes, a million revocations and sessions (10 minutes)
+	$(BENCH) '^TestStoreFigures$$'
+bench-replicas: tools ## measure how long a revocation takes to reach a replica
+	$(BENCH) '^TestReplicaFigures$$'
+
+.PHONY: screenshots
+screenshots: e2e-binary ## write a picture of every console page to dist/screenshots
+	rm -rf dist/screenshots
+	cd e2e && go test -count=1 -timeout 10m -run '^TestPages$$' ./console -args -screenshots $(CURDIR)/dist/screenshots
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)
