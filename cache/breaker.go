@@ -96,7 +96,7 @@ func (b *breaker) run(ctx context.Context) {
 // recover logs that Redis is down and probes until it answers.
 func (b *breaker) recover(ctx context.Context, t trip) {
 	since := time.Now()
-	b.log.Warn("redis is down; logins go on uncached until it answers", "err", t.err)
+	b.log.Warn("redis is down; each process remembers for itself until it answers", "err", t.err)
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for {

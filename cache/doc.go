@@ -36,9 +36,10 @@
 // One operation takes at most [DefaultTimeout], and there are no second attempts.
 // One operation that runs into it, or three in a row that fail at once, open a
 // breaker: from then on every operation fails with [ErrDown] without touching
-// the network. Logins go on uncached, which is a decision: a second, in-process
-// cache would answer differently on each replica, and would go on vouching for
-// somebody whom `drawbridge user forget` has dropped.
+// the network. Logins go on: [Tiered] keeps what Redis did not take in the process
+// that wanted to write it, for as long as a credential is good without asking
+// anybody and no longer, since replicas do not see each other's answers meanwhile.
+// Whom `drawbridge user forget` has dropped is told by the store, not by Redis.
 //
 // While the breaker is open, one goroutine asks once per second for the key
 // whose operation failed. When that is answered, in time, the breaker closes by

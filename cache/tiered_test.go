@@ -15,7 +15,7 @@ func TestTieredConformance(t *testing.T) {
 	conformance.Run(t, func(t testing.TB) cache.Cache {
 		local, shared := cache.NewMemory(0, nil), cache.NewMemory(0, nil)
 		t.Cleanup(func() { _, _ = local.Close(), shared.Close() })
-		return cache.Tiered(local, shared, 5*time.Second)
+		return cache.Tiered(local, shared, 5*time.Second, time.Minute)
 	})
 }
 
@@ -28,18 +28,22 @@ func (broken) Get(context.Context, string) ([]byte, bool, error) {
 
 func (broken) Set(context.Context, string, []byte, time.Duration) error { return errors.New("down") }
 
-func TestTieredCarriesOnForALittleWhile(t *testing.T) {
+func TestTieredRemembersAloneForAWhile(t *testing.T) {
 	var passed atomic.Int64 // since the start; the cache reads the clock in the background too
 	local := cache.NewMemory(0, func() time.Time { return time.Unix(1_800_000_000, passed.Load()) })
 	defer func() { _ = local.Close() }()
-	c := cache.Tiered(local, broken{}, 5*time.Second)
+	c := cache.Tiered(local, broken{}, 5*time.Second, time.Minute)
 	if err := c.Set(t.Context(), "k", []byte("v"), time.Hour); err == nil {
 		t.Error("the failure of the shared cache is not reported")
 	}
 	if v, ok, err := c.Get(t.Context(), "k"); !ok || err != nil || string(v) != "v" {
 		t.Errorf("got %q, %v, %v", v, ok, err)
 	}
-	passed.Add(int64(6 * time.Second))
+	passed.Add(int64(59 * time.Second))
+	if v, ok, err := c.Get(t.Context(), "k"); !ok || err != nil || string(v) != "v" {
+		t.Errorf("while the shared cache is down: got %q, %v, %v", v, ok, err)
+	}
+	passed.Add(int64(2 * time.Second))
 	if _, ok, err := c.Get(t.Context(), "k"); ok || err == nil {
 		t.Errorf("after its time: got %v, %v", ok, err)
 	}
@@ -50,7 +54,7 @@ func TestTieredSeesWhatOthersChange(t *testing.T) {
 	local := cache.NewMemory(0, func() time.Time { return time.Unix(1_800_000_000, passed.Load()) })
 	shared := cache.NewMemory(0, nil)
 	defer func() { _, _ = local.Close(), shared.Close() }()
-	c := cache.Tiered(local, shared, 5*time.Second)
+	c := cache.Tiered(local, shared, 5*time.Second, time.Minute)
 	for _, value := range []string{"one", "two"} {
 		if err := shared.Set(t.Context(), "k", []byte(value), time.Hour); err != nil {
 			t.Fatal(err)

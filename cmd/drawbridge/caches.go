@@ -50,7 +50,7 @@ func openCaches(cfg *configs.Config, secret []byte, log *slog.Logger) (c caches,
 		c.failures = c.redis.Budget(cfg.Limits.LoginFailuresPerMinute, connectors.FailureWindow)
 	}
 	local := cache.NewMemory(0, nil)
-	c.people, c.closers = cache.Tiered(local, c.shared, localTTL), append(c.closers, local.Close)
+	c.people, c.closers = cache.Tiered(local, c.shared, localTTL, cfg.Cache.CredTTL), append(c.closers, local.Close)
 	return c, nil
 }
 
