@@ -139,6 +139,7 @@ func (a *app) run(ctx context.Context, watcher *configs.Watcher, main, telemetry
 	group.Go(func() error { a.pruneAudit(ctx); return nil })
 	group.Go(func() error { watcher.Run(ctx, configs.WatchInterval, a.reloads.all); return nil })
 	group.Go(func() error { a.reloadOn(ctx, hup); return nil })
+	group.Go(func() error { collectSlowly(ctx); return nil })
 	a.log.Info("ready", "addr", main.Addr().String(), "telemetry_addr", addrOf(telemetry),
 		"external_url", a.cfg.Server.ExternalURL, "tls", a.cfg.Server.TLS.Mode, "version", version)
 	// Nothing happens where no systemd waits for it (sd_notify(3)).
