@@ -34,7 +34,7 @@ func backedUp(t *testing.T, from, url string, kinds map[string]func() string) {
 	w := start(t, url)
 	file := filepath.Join(t.TempDir(), "backup.age")
 	acknowledged := w.underLoad(func() {
-		out := w.run("backup", file, "--passphrase-file", "phrase")
+		out := w.run("backup", file, "--recipient", recipient)
 		if !strings.Contains(out, "store "+from) || !strings.Contains(out, filepath.Join(w.Dir, "htpasswd")+" (connectors.0.file): NOT in the backup") {
 			t.Errorf("the backup prints:\n%s", out)
 		}
@@ -52,13 +52,13 @@ func backedUp(t *testing.T, from, url string, kinds map[string]func() string) {
 			again := *w
 			again.t = t
 			again.Server = testbed.StartDrawbridge(t, testbed.ServerOptions{
-				Config: config(url), Files: map[string]string{"htpasswd": w.users, "phrase": phrase},
+				Config: config(url), Files: map[string]string{"htpasswd": w.users, "identity.txt": identity},
 				Prepare: func(dir string) {
-					out := must(t, dir, "restore", file, "--passphrase-file", "phrase")
+					out := must(t, dir, "restore", file, "--identity", "identity.txt")
 					if !strings.Contains(out, "Restored: the state of") || !strings.Contains(out, "keys rotate --emergency") {
 						t.Errorf("the restore prints:\n%s", out)
 					}
-					refused(t, dir, "is not empty", "restore", file, "--passphrase-file", "phrase")
+					refused(t, dir, "is not empty", "restore", file, "--identity", "identity.txt")
 				},
 			})
 			for name, want := range map[string][]byte{"data/keys/signing-ca.pem": trusted, "data/tls/server.crt": certificate} {
@@ -70,7 +70,7 @@ func backedUp(t *testing.T, from, url string, kinds map[string]func() string) {
 			again.registries(trusted)
 			again.hasAll(acknowledged)
 			if to == "postgresql" { // a second data_dir, the database in use
-				refused(t, place(t, url), "make a new, empty database", "restore", file, "--passphrase-file", "phrase")
+				refused(t, place(t, url), "make a new, empty database", "restore", file, "--identity", "identity.txt")
 			}
 		})
 	}

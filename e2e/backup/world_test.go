@@ -20,6 +20,10 @@ const (
 	keyed   = "jwks.example.com" // a service with a static key
 	scope   = "repository:payments/api:pull,push"
 	phrase  = "a passphrase of some length"
+
+	// A key pair of age, which takes less time than a passphrase is meant to take.
+	recipient = "age1ndwj0udkuyv4470r4u9zs2urkvunyvkk86p42ygrw2aq7fwzc34qt9aqtu"
+	identity  = "AGE-SECRET-KEY-1KJ45T8EJCJVH862TK36ALYYVTS33MR8ZXYZF43MG5FAFJ9XFADZSNQYWHZ" // #nosec G101 -- of these tests alone
 )
 
 const policy = `bindings:
@@ -55,7 +59,7 @@ func start(t *testing.T, storeURL string) *world {
 	t.Helper()
 	w := &world{t: t, users: testbed.HTPasswd(t, "alice", "secret-of-alice", "bob", "secret-of-bob")}
 	w.Server = testbed.StartDrawbridge(t, testbed.ServerOptions{
-		Config: config(storeURL), Files: map[string]string{"htpasswd": w.users, "policy.yaml": policy, "phrase": phrase},
+		Config: config(storeURL), Files: map[string]string{"htpasswd": w.users, "policy.yaml": policy},
 	})
 	w.run("policy", "apply", "policy.yaml", "--reason", "JIRA-123")
 	w.Await("the policy is in force", func() bool { return w.Ask(ask("alice")).Scope != "" })
@@ -173,7 +177,7 @@ func claim(t *testing.T, token, name string) string {
 func place(t *testing.T, storeURL string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, content := range map[string]string{"drawbridge.yaml": config(storeURL), "htpasswd": "", "phrase": phrase} {
+	for name, content := range map[string]string{"drawbridge.yaml": config(storeURL), "htpasswd": "", "phrase": phrase, "identity.txt": identity} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
