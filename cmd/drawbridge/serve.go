@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"drawbridge/backup"
 	"drawbridge/configs"
 	"drawbridge/server"
 
@@ -42,6 +43,9 @@ its password once, together with the settings to paste into a registry.`,
 
 // serve runs the server until ctx ends.
 func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) (err error) {
+	if err := backup.Interrupted(cfg.DataDir); err != nil {
+		return err
+	}
 	log := newLogger(cfg.Log, stderr)
 	// The addresses first: a start that fails on them must not have made an
 	// account whose password nobody was told.
