@@ -38,6 +38,7 @@ func runners() []string {
 		"compose-tour",
 		"config-check",
 		"demo",
+		"doctor",
 		"drop-in",
 		"exec-config",
 		"exec-login",
