@@ -41,7 +41,7 @@ func (k *Keys) Trial(t Trial) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id, err := NewID(k.opts.Rand)
+	id, err := NewID(k.opts.Rand, t.IssuedAt)
 	if err != nil {
 		return "", err
 	}
@@ -60,12 +60,7 @@ func (k *Keys) Trial(t Trial) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode a trial: %w", err)
 	}
-	signed := s.header + b64(payload)
-	signature, err := s.method.Sign(signed, s.key)
-	if err != nil {
-		return "", fmt.Errorf("sign a trial: %w", err)
-	}
-	return signed + "." + b64(signature), nil
+	return s.sign(payload, MaxTokenBytes)
 }
 
 // trialSigner is the key in force where there is one of the form and the algorithm,

@@ -21,7 +21,7 @@ jobs=${TOOLS_JOBS:-2}
 # compiler that the race detector needs.
 packages=(
 	slapd ldap-utils redis-server docker-registry
-	postgresql skopeo podman apache2-utils debootstrap nginx-light chromium fonts-dejavu-core
+	postgresql age skopeo podman apache2-utils debootstrap nginx-light chromium fonts-dejavu-core
 	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba ldb-tools winbind
 	openssl ca-certificates curl jq git make gcc libc6-dev
 )
