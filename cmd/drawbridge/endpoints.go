@@ -51,7 +51,7 @@ func (a *app) handler() http.Handler {
 		Metrics: verify.NewMetrics(a.metrics), Audit: a.audit, ClientAddr: clientAddr, Clock: time.Now,
 	}
 	return verify.Before(server.WithMetrics(a.metrics, "verify", gateways),
-		server.WithRequestID(server.WithMetrics(a.metrics, "registry", main)))
+		server.WithRequestID(server.WithMetricsByPath(a.metrics, main)))
 }
 
 // mountConsole registers the web console.

@@ -83,16 +83,22 @@ func (s *Server) Ready() bool {
 	return status == http.StatusOK
 }
 
-// Metrics returns every sample of /metrics, by its name with its labels as
-// printed: `drawbridge_tokens_issued_total` or `x_total{kind="y"}`.
-func (s *Server) Metrics() map[string]float64 {
+// Scrape returns /metrics as it is printed.
+func (s *Server) Scrape() string {
 	s.t.Helper()
 	status, body := s.telemetry("/metrics")
 	if status != http.StatusOK {
 		s.t.Fatalf("/metrics: status %d", status)
 	}
+	return body
+}
+
+// Metrics returns every sample of /metrics, by its name with its labels as
+// printed: `drawbridge_tokens_issued_total` or `x_total{kind="y"}`.
+func (s *Server) Metrics() map[string]float64 {
+	s.t.Helper()
 	samples := map[string]float64{}
-	for line := range strings.SplitSeq(body, "\n") {
+	for line := range strings.SplitSeq(s.Scrape(), "\n") {
 		at := strings.LastIndexByte(line, ' ')
 		if at < 0 || strings.HasPrefix(line, "#") {
 			continue
