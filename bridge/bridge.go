@@ -208,7 +208,7 @@ func Refusal(verdict connectors.Verdict) *identity.Error {
 
 // logOutage says which connector is down, or is set up wrongly.
 func (b *Bridge) logOutage(ctx context.Context, req Request, verdict connectors.Verdict) {
-	attrs := []any{"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause()}
+	attrs := []any{"connector", verdict.Connector, "error", verdict.Cause()}
 	if verdict.Kind() == connectors.KindMisconfigured {
 		b.opts.Log.ErrorContext(ctx, "a connector is misconfigured: nobody can log in through it until this is fixed", attrs...)
 		return

@@ -72,6 +72,7 @@ func runners() []string {
 		"listen-limits",
 		"listen-nginx",
 		"listen-socket",
+		"log-settings",
 		"login-test",
 		"login-test-password",
 		"oidc",
