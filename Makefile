@@ -51,6 +51,11 @@ openapi: ## write docs/openapi.json anew, and the client that the tests generate
 	go test -count=1 ./server/admin -run TestCommittedOpenAPI -update
 	cd e2e/api/client && $(TOOLS)/oapi-codegen -config config.yaml -o client.gen.go ../../../docs/openapi.json
 
+.PHONY: manifests
+manifests: ## write deploy/kubernetes anew from the Helm chart
+	@e2e/scripts/tools.sh helm
+	HELM=$(TOOLS)/helm deploy/kubernetes/render.sh
+
 .PHONY: tools
 tools: ## install the Debian packages and build the programs that the tests use
 	@e2e/scripts/tools.sh

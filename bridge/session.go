@@ -103,7 +103,7 @@ func (b *Bridge) notRefreshed(ctx context.Context, registry Registry, req Reques
 	reason := storeUnavailable
 	if outage.Verdict.Connector != "" {
 		reason = outage.Verdict.Kind().String()
-		b.logOutage(ctx, req, outage.Verdict)
+		b.logOutage(ctx, outage.Verdict)
 	} else {
 		b.opts.Log.WarnContext(ctx, "a refresh token cannot be checked", "error", err)
 	}

@@ -77,7 +77,7 @@ func TestLogLinesHaveTheRequestID(t *testing.T) {
 	rec = httptest.NewRecorder()
 	func() {
 		defer func() {
-			if got := recover(); got != http.ErrAbortHandler {
+			if got := recover(); got != any(http.ErrAbortHandler) {
 				t.Errorf("%v goes on to the server", got)
 			}
 		}()

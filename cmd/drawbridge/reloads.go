@@ -55,7 +55,9 @@ func newReloads(reg prometheus.Registerer, events bridge.Recorder, log *slog.Log
 // add registers what is read again; reload keeps what is in force when it fails.
 func (r *reloads) add(what string, reload func() error) {
 	r.files = append(r.files, &reloadable{what: what, reload: reload})
-	r.good.WithLabelValues(what).Set(1) // else it would have kept the server from starting
+	if r.good != nil { // a command that opens connectors measures nothing
+		r.good.WithLabelValues(what).Set(1) // else it would have kept the server from starting
+	}
 }
 
 // try reads one file again and shows how that went. Several files may be of one kind;
