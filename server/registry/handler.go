@@ -57,7 +57,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e := identity.AsError(err)
 		if e.Kind == identity.Internal {
-			h.Log.ErrorContext(r.Context(), "token request failed", "request_id", h.RequestID(r), "error", e)
+			h.Log.ErrorContext(r.Context(), "token request failed", "error", e)
 		}
 		writeError(w, e)
 		return
