@@ -51,6 +51,11 @@ openapi: ## write docs/openapi.json anew, and the client that the tests generate
 	go test -count=1 ./server/admin -run TestCommittedOpenAPI -update
 	cd e2e/api/client && $(TOOLS)/oapi-codegen -config config.yaml -o client.gen.go ../../../docs/openapi.json
 
+.PHONY: release
+release: ## make archives, packages, the image, SBOMs and checksums in dist/release
+	@e2e/scripts/tools.sh nfpm
+	PATH=$(TOOLS):$$PATH VERSION=$(VERSION) deploy/release/release.sh dist/release
+
 .PHONY: manifests
 manifests: ## write deploy/kubernetes anew from the Helm chart
 	@e2e/scripts/tools.sh helm

@@ -20,8 +20,8 @@ type block struct {
 	text string
 }
 
-// runners are the names that the tests of this package run, and those of the
-// packages gateway and monitoring. A name ends up here by hand, beside the test that runs it.
+// runners are the names that the tests of this package run, and those of the packages
+// gateway, monitoring and packages. A name ends up here by hand, beside the test that runs it.
 func runners() []string {
 	return []string{
 		"api",
@@ -100,12 +100,22 @@ func runners() []string {
 		"own-login",
 		"own-registry",
 		"own-serve",
+		"package-deb",
+		"package-image",
+		"package-rpm",
+		"package-secret",
+		"package-socket",
+		"package-socket-config",
+		"package-start",
+		"package-tar",
 		"policy",
 		"policy-change",
 		"policy-check",
 		"prometheus",
 		"promtool",
 		"registry-config",
+		"release-make",
+		"release-verify",
 		"robot-create",
 		"robot-list",
 		"robot-login",
