@@ -174,14 +174,14 @@ func (b *Bridge) identify(ctx context.Context, registry Registry, req Request) (
 		b.draft(ctx, registry, req, verdict, &who)
 		return who, nil
 	}
-	return caller{}, b.refusal(ctx, req, verdict)
+	return caller{}, b.refusal(ctx, verdict)
 }
 
 // refusal is Refusal, with what an operator must hear of in the log.
-func (b *Bridge) refusal(ctx context.Context, req Request, verdict connectors.Verdict) *identity.Error {
+func (b *Bridge) refusal(ctx context.Context, verdict connectors.Verdict) *identity.Error {
 	switch verdict.Kind() {
 	case connectors.KindUnavailable, connectors.KindMisconfigured:
-		b.logOutage(ctx, req, verdict)
+		b.logOutage(ctx, verdict)
 	default: // the caller's business
 	}
 	return Refusal(verdict)
@@ -207,8 +207,8 @@ func Refusal(verdict connectors.Verdict) *identity.Error {
 }
 
 // logOutage says which connector is down, or is set up wrongly.
-func (b *Bridge) logOutage(ctx context.Context, req Request, verdict connectors.Verdict) {
-	attrs := []any{"connector", verdict.Connector, "request_id", req.RequestID, "error", verdict.Cause()}
+func (b *Bridge) logOutage(ctx context.Context, verdict connectors.Verdict) {
+	attrs := []any{"connector", verdict.Connector, "error", verdict.Cause()}
 	if verdict.Kind() == connectors.KindMisconfigured {
 		b.opts.Log.ErrorContext(ctx, "a connector is misconfigured: nobody can log in through it until this is fixed", attrs...)
 		return

@@ -23,7 +23,7 @@ func (b *Bridge) draft(ctx context.Context, registry Registry, req Request, verd
 		Service: registry.Service, ClientID: req.ClientID, Address: req.SourceIP, UserAgent: req.UserAgent,
 	})
 	if err != nil {
-		b.opts.Log.ErrorContext(ctx, "a login goes on without a refresh token", "request_id", req.RequestID, "error", err)
+		b.opts.Log.ErrorContext(ctx, "a login goes on without a refresh token", "error", err)
 		return
 	}
 	who.draft, who.sessionID = draft, draft.ID()
@@ -42,7 +42,7 @@ func (b *Bridge) remember(ctx context.Context, req Request, d decision) identity
 	e.Method, e.SessionID = string(d.caller.Method), d.caller.sessionID
 	if err != nil {
 		e.Outcome, e.Reason = audit.Unknown, storeUnavailable
-		b.opts.Log.WarnContext(ctx, "a login goes on without a refresh token", "request_id", req.RequestID, "error", err)
+		b.opts.Log.WarnContext(ctx, "a login goes on without a refresh token", "error", err)
 	}
 	b.opts.Audit.Record(e)
 	b.opts.Metrics.started(e.Outcome)
@@ -103,9 +103,9 @@ func (b *Bridge) notRefreshed(ctx context.Context, registry Registry, req Reques
 	reason := storeUnavailable
 	if outage.Verdict.Connector != "" {
 		reason = outage.Verdict.Kind().String()
-		b.logOutage(ctx, req, outage.Verdict)
+		b.logOutage(ctx, outage.Verdict)
 	} else {
-		b.opts.Log.WarnContext(ctx, "a refresh token cannot be checked", "request_id", req.RequestID, "error", err)
+		b.opts.Log.WarnContext(ctx, "a refresh token cannot be checked", "error", err)
 	}
 	b.auditRefresh(req, registry, outage.Session, audit.Unknown, reason)
 	return unavailable

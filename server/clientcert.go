@@ -16,7 +16,7 @@ func WithClientCertificates(next http.Handler) http.Handler {
 		}
 		const message = "The administration takes a client certificate here (server.tls.admin_client_ca_file), and none was shown."
 		if strings.HasPrefix(r.URL.Path, apiPath) {
-			writeProblem(w, http.StatusForbidden, "Forbidden", message)
+			writeProblem(w, r, http.StatusForbidden, "Forbidden", message)
 			return
 		}
 		http.Error(w, message, http.StatusForbidden)
@@ -34,10 +34,11 @@ func administration(path string) bool {
 }
 
 // writeProblem answers as the API does (RFC 9457).
-func writeProblem(w http.ResponseWriter, status int, title, detail string) {
+func writeProblem(w http.ResponseWriter, r *http.Request, status int, title, detail string) {
 	writeJSON(w, "application/problem+json", status, struct {
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{title, status, detail})
+		Title    string `json:"title"`
+		Status   int    `json:"status"`
+		Detail   string `json:"detail"`
+		Instance string `json:"instance,omitempty"`
+	}{title, status, detail, ProblemInstance(r)})
 }

@@ -33,7 +33,7 @@ func (l *RateLimit) Before(next http.Handler) http.Handler {
 		w.Header().Set("Retry-After", RetryAfter(wait))
 		const message = "Too many requests from your address. Wait as long as Retry-After says."
 		if strings.HasPrefix(r.URL.Path, apiPath) {
-			writeProblem(w, http.StatusTooManyRequests, "Too Many Requests", message)
+			writeProblem(w, r, http.StatusTooManyRequests, "Too Many Requests", message)
 			return
 		}
 		WriteJSON(w, http.StatusTooManyRequests, RegistryErrors{Errors: []RegistryError{{Code: "TOOMANYREQUESTS", Message: message}}})

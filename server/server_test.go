@@ -143,21 +143,6 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
-func TestRequestIDs(t *testing.T) {
-	var inside string
-	h := server.WithRequestID(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { inside = server.RequestID(r) }))
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set("X-Request-Id", "forged")
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, r)
-	if inside == "" || inside == "forged" || rec.Header().Get("X-Request-Id") != inside {
-		t.Errorf("inside %q, answered %q", inside, rec.Header().Get("X-Request-Id"))
-	}
-	if got := server.RequestID(httptest.NewRequest(http.MethodGet, "/", nil)); got != "" {
-		t.Errorf("outside the middleware: %q", got)
-	}
-}
-
 // start serves the handler and returns its address and a function that stops it
 // and returns Serve's error.
 func start(t *testing.T, tlsConfig *tls.Config, h http.Handler) (addr string, stop func() error) {

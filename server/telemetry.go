@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,33 @@ func WithMetrics(reg prometheus.Registerer, handler string, next http.Handler) h
 		ConstLabels: prometheus.Labels{"handler": handler},
 	}, []string{"method", "code"})
 	return promhttp.InstrumentHandlerDuration(duration, next)
+}
+
+// WithMetricsByPath is [WithMetrics] for a handler that answers several endpoints, each
+// under a name of its own: who asks for tokens and who uses the console wait for
+// different things. A path that is none of ours is counted as other, since callers
+// choose paths freely.
+func WithMetricsByPath(reg prometheus.Registerer, next http.Handler) http.Handler {
+	other := WithMetrics(reg, "other", next)
+	exact, below := map[string]http.Handler{}, map[string]http.Handler{}
+	token := WithMetrics(reg, "token", next)
+	exact["/token"], exact["/auth"] = token, token
+	for prefix, name := range map[string]string{
+		"api": "api", "console": "console", "oauth2": "oauth2", ".well-known": "keys",
+	} {
+		below[prefix] = WithMetrics(reg, name, next)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := exact[r.URL.Path]
+		if h == nil {
+			first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+			h = below[first]
+		}
+		if h == nil {
+			h = other
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // The limits package doc promises.

@@ -98,6 +98,7 @@ func open(cfg *configs.Config, stdout io.Writer, log *slog.Logger) (_ *app, err 
 		return nil, err
 	}
 	a.closers = append(a.closers, caches.close)
+	a.metrics.MustRegister(newCacheMetrics(caches))
 	a.limits = newLimits(cfg.Limits, caches.redis, a.metrics, log)
 	a.openFeed(caches.relay(cfg))
 	a.reloads = newReloads(a.metrics, a.audit, log)
@@ -120,6 +121,7 @@ func open(cfg *configs.Config, stdout io.Writer, log *slog.Logger) (_ *app, err 
 		Accounts: a.limits.accounts, Metrics: bridge.NewMetrics(a.metrics), Log: log,
 	})
 	a.reloads.policy(policy, a.bridge)
+	registerPolicyRevision(a.metrics, a.bridge)
 	a.announcePolicies()
 	a.desk = newDesk(cfg, a.store, a.bridge.Policy, a.lookers, a.audit)
 	a.desk.BreakGlass = a.glass.Armed
@@ -220,7 +222,7 @@ func bridgeRegistries(cfg *configs.Config) []bridge.Registry {
 
 // newTokenID makes token IDs. crypto/rand does not fail: it ends the program.
 func newTokenID() string {
-	id, err := tokens.NewID(rand.Reader)
+	id, err := tokens.NewID(rand.Reader, time.Now())
 	if err != nil {
 		panic(err)
 	}

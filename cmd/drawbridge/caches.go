@@ -23,6 +23,8 @@ type caches struct {
 	shared cache.Cache
 	// redis is the server itself, for what it counts; nil where there is none.
 	redis *cache.Redis
+	// memory is the one in this process.
+	memory *cache.Memory
 	// failures counts wrong passwords in Redis; nil where there is none, or no limit.
 	failures cache.Budget
 	// secret is what the replicas seal with.
@@ -39,6 +41,7 @@ func openCaches(cfg *configs.Config, secret []byte, log *slog.Logger) (c caches,
 	}
 	c.people, c.closers = backend, append(c.closers, backend.Close)
 	if cfg.Cache.RedisURL.Empty() {
+		c.memory, _ = backend.(*cache.Memory)
 		return c, nil
 	}
 	// Others can read and write it.
@@ -49,8 +52,8 @@ func openCaches(cfg *configs.Config, secret []byte, log *slog.Logger) (c caches,
 	if c.redis != nil && cfg.Limits.LoginFailuresPerMinute > 0 {
 		c.failures = c.redis.Budget(cfg.Limits.LoginFailuresPerMinute, connectors.FailureWindow)
 	}
-	local := cache.NewMemory(0, nil)
-	c.people, c.closers = cache.Tiered(local, c.shared, localTTL, cfg.Cache.CredTTL), append(c.closers, local.Close)
+	c.memory = cache.NewMemory(0, nil)
+	c.people, c.closers = cache.Tiered(c.memory, c.shared, localTTL, cfg.Cache.CredTTL), append(c.closers, c.memory.Close)
 	return c, nil
 }
 

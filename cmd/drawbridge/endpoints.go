@@ -21,7 +21,8 @@ import (
 // about each request to a registry.
 func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
-	clientAddr := server.ClientAddr(trustedProxies(a.cfg))
+	trusted := trustedProxies(a.cfg)
+	clientAddr := server.ClientAddr(trusted)
 	(&registry.Handler{
 		Bridge: a.bridge, ClientAddr: clientAddr, RequestID: server.RequestID,
 		TokenUsernames: registry.DefaultTokenUsernames(), Log: a.log,
@@ -51,7 +52,7 @@ func (a *app) handler() http.Handler {
 		Metrics: verify.NewMetrics(a.metrics), Audit: a.audit, ClientAddr: clientAddr, Clock: time.Now,
 	}
 	return verify.Before(server.WithMetrics(a.metrics, "verify", gateways),
-		server.WithRequestID(server.WithMetrics(a.metrics, "registry", main)))
+		server.WithRequestID(trusted, server.WithRequestLog(a.log, server.WithMetricsByPath(a.metrics, main))))
 }
 
 // mountConsole registers the web console.
@@ -77,8 +78,8 @@ func (a *app) mountKeys(mux *http.ServeMux) {
 	})
 }
 
-func trustedProxies(cfg *configs.Config) []netip.Prefix {
-	trusted := make([]netip.Prefix, 0, len(cfg.Server.TrustedProxies))
+func trustedProxies(cfg *configs.Config) server.Proxies {
+	trusted := make(server.Proxies, 0, len(cfg.Server.TrustedProxies))
 	for _, cidr := range cfg.Server.TrustedProxies {
 		trusted = append(trusted, netip.MustParsePrefix(cidr)) // configs has checked them
 	}

@@ -5,20 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"sync"
-	"time"
 
-	"drawbridge/audit"
 	"drawbridge/authz"
 	"drawbridge/bridge"
 	"drawbridge/configs"
 	"drawbridge/store"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // policySource is where the policy document comes from: a file, or the newest
@@ -105,73 +98,6 @@ func (s *policySource) compile(name string, text []byte) (*authz.Policy, error) 
 	return doc.Compile(s.opts)
 }
 
-// reloads are the files that are read again when they change.
-type reloads struct {
-	log      *slog.Logger
-	events   bridge.Recorder
-	failures prometheus.Counter
-	loaded   prometheus.Gauge
-
-	mu    sync.Mutex // one reload at a time
-	files []reloadable
-	// policyReload is the policy's, which is also one of files.
-	policyReload func() error
-}
-
-type reloadable struct {
-	what   string
-	reload func() error
-}
-
-func newReloads(reg prometheus.Registerer, events bridge.Recorder, log *slog.Logger) *reloads {
-	return &reloads{
-		log: log, events: events,
-		failures: promauto.With(reg).NewCounter(prometheus.CounterOpts{
-			Name: "drawbridge_policy_reload_failures_total",
-			Help: "Policy documents that were refused while the one before stayed in force.",
-		}),
-		loaded: promauto.With(reg).NewGauge(prometheus.GaugeOpts{
-			Name: "drawbridge_policy_last_reload_timestamp_seconds",
-			Help: "When the policy in force was loaded, in Unix seconds.",
-		}),
-	}
-}
-
-// add registers what is read again; reload keeps what is in force when it fails.
-func (r *reloads) add(what string, reload func() error) {
-	r.files = append(r.files, reloadable{what, reload})
-}
-
-// policy registers the policy document, which is in force already.
-func (r *reloads) policy(source *policySource, b *bridge.Bridge) {
-	inForce := func(action audit.Action, outcome audit.Outcome) {
-		r.events.Record(audit.Event{
-			Time: time.Now().UTC(), Action: action, Outcome: outcome, PolicyRevision: b.Policy().ID,
-		})
-	}
-	loaded := func() {
-		r.loaded.SetToCurrentTime()
-		inForce(audit.PolicyLoaded, audit.Success)
-	}
-	if b.Policy().Policy != nil {
-		loaded()
-	}
-	r.policyReload = func() error {
-		revision, err := source.load(context.Background())
-		if err != nil {
-			r.failures.Inc()
-			inForce(audit.PolicyRejected, audit.Failure)
-			return fmt.Errorf("the policy in force stays %s: %w", b.Policy().ID, err)
-		}
-		if revision.ID != b.Policy().ID {
-			b.SetPolicy(revision)
-			loaded()
-		}
-		return nil
-	}
-	r.add("policy", r.policyReload)
-}
-
 // watchedFiles are the files whose change calls for a reload.
 func watchedFiles(cfg *configs.Config) []string {
 	var files []string
@@ -189,24 +115,4 @@ func watchedFiles(cfg *configs.Config) []string {
 		}
 	}
 	return files
-}
-
-// policyAgain reads the policy alone again.
-func (r *reloads) policyAgain() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.policyReload()
-}
-
-// all reads every file again. A file that is refused leaves what is in force.
-func (r *reloads) all() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, f := range r.files {
-		if err := f.reload(); err != nil {
-			r.log.Error("reload refused: what was in force stays", "what", f.what, "error", err)
-			continue
-		}
-		r.log.Info("reloaded", "what", f.what)
-	}
 }

@@ -143,6 +143,7 @@ func (a *app) run(ctx context.Context, watcher *configs.Watcher, main, telemetry
 	group.Go(func() error { a.pruneAudit(ctx); return nil })
 	group.Go(func() error { watcher.Run(ctx, configs.WatchInterval, a.reloads.all); return nil })
 	group.Go(func() error { a.reloadOn(ctx, hup); return nil })
+	group.Go(func() error { collectSlowly(ctx); return nil })
 	a.log.Info("ready", "addr", main.Addr().String(), "telemetry_addr", addrOf(telemetry),
 		"external_url", a.cfg.Server.ExternalURL, "tls", a.cfg.Server.TLS.Mode, "version", version)
 	// Nothing happens where no systemd waits for it (sd_notify(3)).
@@ -188,9 +189,9 @@ func newLogger(cfg configs.Log, w io.Writer) *slog.Logger {
 	_ = level.UnmarshalText([]byte(cfg.Level)) // configs has checked it
 	opts := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, opts))
+		return slog.New(server.LogHandler(slog.NewTextHandler(w, opts)))
 	}
-	return slog.New(slog.NewJSONHandler(w, opts))
+	return slog.New(server.LogHandler(slog.NewJSONHandler(w, opts)))
 }
 
 // errorLog is the log of a command: what it did it prints itself.

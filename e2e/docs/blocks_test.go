@@ -20,8 +20,8 @@ type block struct {
 	text string
 }
 
-// runners are the names that the tests of this package run, and those of package
-// gateway. A name ends up here by hand, beside the test that runs it.
+// runners are the names that the tests of this package run, and those of the
+// packages gateway and monitoring. A name ends up here by hand, beside the test that runs it.
 func runners() []string {
 	return []string{
 		"api",
@@ -46,6 +46,7 @@ func runners() []string {
 		"compose-tour",
 		"config-check",
 		"demo",
+		"doctor",
 		"drop-in",
 		"exec-config",
 		"exec-login",
@@ -91,6 +92,7 @@ func runners() []string {
 		"listen-limits",
 		"listen-nginx",
 		"listen-socket",
+		"log-settings",
 		"login-test",
 		"login-test-password",
 		"migrate-docker-auth",
@@ -104,6 +106,8 @@ func runners() []string {
 		"policy",
 		"policy-change",
 		"policy-check",
+		"prometheus",
+		"promtool",
 		"registry-config",
 		"robot-create",
 		"robot-list",

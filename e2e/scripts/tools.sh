@@ -22,6 +22,7 @@ jobs=${TOOLS_JOBS:-2}
 packages=(
 	slapd ldap-utils redis-server docker-registry
 	postgresql age skopeo podman apache2-utils debootstrap nginx-light chromium fonts-dejavu-core
+	haproxy prometheus
 	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba ldb-tools winbind
 	openssl ca-certificates curl jq git make gcc libc6-dev
 )
@@ -29,7 +30,7 @@ packages=(
 # Services that the packages above would run, as package:service where the names
 # differ. The tests start their own.
 services=(
-	slapd redis-server docker-registry postgresql nginx-light:nginx
+	slapd redis-server docker-registry postgresql nginx-light:nginx haproxy prometheus
 	samba:smbd samba:nmbd samba:samba-ad-dc winbind
 )
 

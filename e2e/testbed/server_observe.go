@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,9 +35,23 @@ func (s *Server) Log() []logLine { //revive:disable-line:unexported-return -- re
 		var line logLine
 		if json.Unmarshal([]byte(text), &line) == nil { // the banner is no JSON
 			lines = append(lines, line)
+		} else if strings.HasPrefix(text, "time=") {
+			lines = append(lines, plainLine(text))
 		}
 	}
 	return lines
+}
+
+// plainLine reads a line of log.format text.
+func plainLine(text string) logLine {
+	fields := map[string]string{}
+	for _, m := range regexp.MustCompile(`(\w+)=("(?:[^"\\]|\\.)*"|\S*)`).FindAllStringSubmatch(text, -1) {
+		fields[m[1]] = strings.Trim(m[2], `"`)
+	}
+	return logLine{
+		Level: fields["level"], Message: fields["msg"], Error: fields["error"],
+		Addr: fields["addr"], TelemetryAddr: fields["telemetry_addr"], TLS: fields["tls"],
+	}
 }
 
 // Output returns everything the server has printed so far, on both streams.
@@ -83,16 +98,22 @@ func (s *Server) Ready() bool {
 	return status == http.StatusOK
 }
 
-// Metrics returns every sample of /metrics, by its name with its labels as
-// printed: `drawbridge_tokens_issued_total` or `x_total{kind="y"}`.
-func (s *Server) Metrics() map[string]float64 {
+// Scrape returns /metrics as it is printed.
+func (s *Server) Scrape() string {
 	s.t.Helper()
 	status, body := s.telemetry("/metrics")
 	if status != http.StatusOK {
 		s.t.Fatalf("/metrics: status %d", status)
 	}
+	return body
+}
+
+// Metrics returns every sample of /metrics, by its name with its labels as
+// printed: `drawbridge_tokens_issued_total` or `x_total{kind="y"}`.
+func (s *Server) Metrics() map[string]float64 {
+	s.t.Helper()
 	samples := map[string]float64{}
-	for line := range strings.SplitSeq(body, "\n") {
+	for line := range strings.SplitSeq(s.Scrape(), "\n") {
 		at := strings.LastIndexByte(line, ' ')
 		if at < 0 || strings.HasPrefix(line, "#") {
 			continue

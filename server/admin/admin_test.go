@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 	"drawbridge/connectors"
 	"drawbridge/connectors/breakglass"
 	"drawbridge/identity"
+	"drawbridge/server"
 	"drawbridge/server/admin"
 	"drawbridge/store"
 	"drawbridge/store/feed"
@@ -51,6 +53,7 @@ type world struct {
 	// revoked are token IDs.
 	revoked map[string]bool
 	mu      sync.Mutex
+	log     bytes.Buffer
 }
 
 func (w *world) Authenticate(_ context.Context, cred identity.Credential) connectors.Verdict {
@@ -90,6 +93,9 @@ func (w *world) Check(c tokens.Claims) error {
 func (w *world) Lookup(_ context.Context, id identity.Identity) (identity.Identity, error) {
 	if id.Name == "gone" {
 		return id, &identity.Error{Kind: identity.NotFound, Message: "The connector corp does not know \"gone\"."}
+	}
+	if id.Name == "bug" {
+		return id, errors.New("a detail of the inside")
 	}
 	id.Groups = []string{"dev"}
 	return id, nil
@@ -159,11 +165,11 @@ func newWorld(t *testing.T) *world {
 			Keys: w.keys, Revocations: w, Audience: audience, Issuer: issuer, TTL: 5 * time.Minute,
 			NewID: rand.Text, Clock: time.Now,
 		},
-		RequestID: func(*http.Request) string { return "req" }, Version: "test", Log: slog.New(slog.DiscardHandler),
+		RequestID: func(*http.Request) string { return "req" }, Version: "test", Log: slog.New(server.LogHandler(slog.NewJSONHandler(&w.log, nil))),
 	}).Mount(mux)
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	w.url = server.URL
+	running := httptest.NewServer(server.WithRequestID(nil, mux))
+	t.Cleanup(running.Close)
+	w.url = running.URL
 	return w
 }
 
@@ -396,6 +402,25 @@ func TestQuestions(t *testing.T) {
 		if a := w.do("root", "GET", path, ""); a.status != 200 || !strings.Contains(a.text, want) {
 			t.Errorf("%s: %d %s", path, a.status, a.text)
 		}
+	}
+}
+
+// A problem says under which ID the log has it, and the cause is in the log alone.
+func TestProblemsNameTheRequest(t *testing.T) {
+	w := newWorld(t)
+	for path, status := range map[string]int{"/api/v1/access/list?who=corp/bug": 500, "/api/v1/access/list?who=corp/gone": 404, "/api/v1/access/list": 422} {
+		a := w.do("root", "GET", path, "")
+		id := a.header.Get("X-Request-Id")
+		if a.status != status || a.header.Get("Content-Type") != "application/problem+json" || a.body["instance"] != "urn:drawbridge:request:"+id {
+			t.Errorf("%s: %d %v %s", path, a.status, a.header, a.text)
+		}
+		logged := strings.Contains(w.log.String(), "a detail of the inside\",\"request_id\":\""+id)
+		if strings.Contains(a.text, "inside") || logged != (status == 500) {
+			t.Errorf("%s: answer %s, log %s", path, a.text, w.log.String())
+		}
+	}
+	if a := w.do("root!", "GET", "/api/v1/me", ""); a.status != 401 || a.body["instance"] != "urn:drawbridge:request:"+a.header.Get("X-Request-Id") {
+		t.Errorf("%d %s", a.status, a.text)
 	}
 }
 

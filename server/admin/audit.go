@@ -132,7 +132,7 @@ func (h *Handler) exportAudit(ctx context.Context, in *AuditFilter) (*huma.Strea
 				return
 			}
 			if found, err = h.Desk.AuditEvents(ctx, who, filter, found.Next, exportAtOnce); err != nil {
-				h.Log.Warn("an export of the audit log ends early", "error", err)
+				h.Log.WarnContext(ctx, "an export of the audit log ends early", "error", err)
 				panic(http.ErrAbortHandler) // else the file would look complete
 			}
 		}

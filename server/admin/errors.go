@@ -12,6 +12,7 @@ import (
 	"drawbridge/server"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // statusOf is the one place that maps error kinds to the API's statuses.
@@ -61,12 +62,11 @@ func (h *Handler) problem(err error) error {
 		return huma.NewError(http.StatusPreconditionFailed, manage.Sentence(stale.Error()))
 	}
 	e := identity.AsError(err)
-	if e.Kind == identity.Internal {
-		h.Log.Error("admin request failed", "error", e)
-	}
 	answer := huma.NewError(statusOf(e.Kind), e.Message)
 	headers := http.Header{}
 	switch e.Kind {
+	case identity.Internal:
+		return &internal{answer, e}
 	case identity.Unauthenticated:
 		headers.Add("WWW-Authenticate", `Basic realm="Drawbridge", charset="UTF-8"`)
 		headers.Add("WWW-Authenticate", `Bearer realm="Drawbridge"`)
@@ -88,11 +88,46 @@ func (h *Handler) refuse(api huma.API, ctx huma.Context, err error) {
 			}
 		}
 	}
+	if hidden, ok := errors.AsType[*internal](answer); ok {
+		h.hide(ctx, hidden)
+	}
 	status, message := http.StatusInternalServerError, answer.Error()
 	if s, ok := errors.AsType[huma.StatusError](answer); ok {
 		status, message = s.GetStatus(), s.Error()
 	}
 	if err := huma.WriteErr(api, ctx, status, message); err != nil {
-		h.Log.Debug("write an answer", "error", err)
+		h.Log.DebugContext(ctx.Context(), "write an answer", "error", err)
 	}
+}
+
+// internal is a problem whose cause is for the log alone.
+type internal struct {
+	huma.StatusError
+	cause error
+}
+
+// ContentType implements [huma.ContentTypeFilter].
+func (i *internal) ContentType(negotiated string) string {
+	if problem, ok := i.StatusError.(huma.ContentTypeFilter); ok {
+		return problem.ContentType(negotiated)
+	}
+	return negotiated
+}
+
+// finish logs what a problem hides, and puts into each one under which ID that is.
+func (h *Handler) finish(ctx huma.Context, _ string, body any) (any, error) {
+	if hidden, ok := body.(*internal); ok {
+		h.hide(ctx, hidden)
+		body = hidden.StatusError
+	}
+	if problem, ok := body.(*huma.ErrorModel); ok && problem.Instance == "" {
+		r, _ := humago.Unwrap(ctx)
+		problem.Instance = server.ProblemInstance(r)
+	}
+	return body, nil
+}
+
+// hide keeps the cause from the client.
+func (h *Handler) hide(ctx huma.Context, failed *internal) {
+	h.Log.ErrorContext(ctx.Context(), "admin request failed", "error", failed.cause)
 }

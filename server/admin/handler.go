@@ -62,6 +62,7 @@ func (h *Handler) api(mux *http.ServeMux) huma.API {
 	config.Info.Description = "Who may do what in every registry, and why."
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
 	config.CreateHooks = nil // no $schema members
+	config.Transformers = append(config.Transformers, h.finish)
 	config.RejectUnknownQueryParameters = true
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"basic": {Type: "http", Scheme: "basic", Description: "The username and password of a registry login."},

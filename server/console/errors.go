@@ -104,7 +104,7 @@ type errorPage struct {
 // logged writes down what its reader cannot be told.
 func (v *visit) logged(err error) {
 	if problemOf(err).Status == http.StatusInternalServerError {
-		v.Log.ErrorContext(v.r.Context(), "console request failed", "request_id", v.actor.RequestID, "error", err)
+		v.Log.ErrorContext(v.r.Context(), "console request failed", "error", err)
 	}
 }
 

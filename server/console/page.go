@@ -104,7 +104,7 @@ func (v *visit) show(status int, name, title string, body any) error {
 	}
 	var out bytes.Buffer
 	if err := v.pages[name].ExecuteTemplate(&out, "layout.html", p); err != nil {
-		v.Log.ErrorContext(v.r.Context(), "make a console page", "page", name, "request_id", v.actor.RequestID, "error", err)
+		v.Log.ErrorContext(v.r.Context(), "make a console page", "page", name, "error", err)
 		http.Error(v.w, "The page could not be made; the server's log has the reason.", http.StatusInternalServerError)
 		return nil
 	}

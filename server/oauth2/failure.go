@@ -73,7 +73,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		f = failureOf(identity.AsError(err))
 	}
 	if f.status >= http.StatusInternalServerError {
-		h.Log.WarnContext(r.Context(), "an OAuth request failed", "path", r.URL.Path, "request_id", h.RequestID(r), "error", f)
+		h.Log.WarnContext(r.Context(), "an OAuth request failed", "path", r.URL.Path, "error", f)
 	}
 	header := w.Header()
 	switch f.status {
