@@ -21,7 +21,7 @@ func Checks(o Options, local *Local) ([]Check, error) {
 		}
 		x, err := newExam(o, r, server.site)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the URL of the registry %q: %w", r.Service, err)
 		}
 		checks = append(checks, x.checks()...)
 	}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -35,7 +36,10 @@ func baseURL(text string) (*url.URL, error) {
 		text = "https://" + text
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+	if strings.Contains(text, "@") { // which is not repeated
+		return nil, errors.New("a URL with a name or password in it; give host and port alone, such as https://registry.example.com:5000")
+	}
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("%q is no URL such as https://registry.example.com:5000", text)
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil

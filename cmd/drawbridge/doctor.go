@@ -59,6 +59,9 @@ are none, and something could not be told. docs/doctor.md explains each finding.
 	f.DurationVar(&flags.timeout, "timeout", 10*time.Second, "how long to wait for each answer")
 	output := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if flags.timeout <= 0 {
+			return fmt.Errorf("--timeout: %s is no time to wait; give one such as 10s", flags.timeout)
+		}
 		cfg, err := loadConfig(cmd)
 		if err != nil {
 			return err

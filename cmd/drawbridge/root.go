@@ -86,8 +86,8 @@ Exit codes: 0 yes or done, 1 no or problems found, 2 could not tell.`,
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "configuration file (or DRAWBRIDGE_CONFIG); none: the embedded default")
-	root.AddCommand(newServe(), newConfig(), newPolicy(), newAccess(), newLoginTest(), newUser(), newRobot(), newSession(), newKeys(), newToken(), newBreakGlass(), newAudit(), newBackup(), newRestore(), newRegistryConfig(), newDoctor(), newHealth(), newVersion())
-	root.AddCommand(newMan())
+	root.AddCommand(newServe(), newConfig(), newPolicy(), newAccess(), newLoginTest(), newUser(), newRobot(), newSession(), newKeys(), newToken(),
+		newBreakGlass(), newAudit(), newBackup(), newRestore(), newMigrate(), newRegistryConfig(), newDoctor(), newHealth(), newMan(), newVersion())
 	for _, group := range root.Commands() {
 		refuseUnknown(group)
 	}

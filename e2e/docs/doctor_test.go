@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,9 +12,7 @@ import (
 // docs/doctor.md: its commands find nothing wrong where nothing is.
 func TestDoctorPage(t *testing.T) {
 	s := newShell(t, t.TempDir())
-	port := testbed.FreePort(t)
-	url := fmt.Sprintf("https://localhost:%d", port)
-	config := fmt.Sprintf("server: { addr: \"127.0.0.1:%d\", telemetry_addr: \"127.0.0.1:0\", external_url: %q }\n", port, url) +
+	config := "server: { addr: \"127.0.0.1:0\", telemetry_addr: \"127.0.0.1:0\" }\n" +
 		"registries: [ { service: S, issuer: I } ]\nconnectors: [ { name: local, type: htpasswd, file: htpasswd } ]\npolicy: { file: policy.yaml }\n"
 	policy := "bindings: [ { name: all, role: maintainer, subjects: [authenticated], repositories: [\"**\"] } ]\n"
 	for name, text := range map[string]string{"drawbridge.yaml": config, "htpasswd": testbed.HTPasswd(t, "admin", "badmin"), "policy.yaml": policy} {
@@ -23,7 +20,9 @@ func TestDoctorPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.background("drawbridge serve --config drawbridge.yaml").find(t, `"msg":"ready"`)
+	serve := s.background("drawbridge serve --config drawbridge.yaml")
+	url := "https://localhost:" + serve.find(t, `"msg":"ready","addr":"127.0.0.1:(\d+)"`)
+	s.env = append(s.env, "DRAWBRIDGE_SERVER_EXTERNAL_URL="+url)
 	r := testbed.StartRegistry(t, testbed.Registry311, testbed.RegistryOptions{
 		Realm: url + "/token", Service: "S", Issuer: "I", RootCertBundle: filepath.Join(s.dir, "data", "keys", "signing-ca.pem"),
 	})

@@ -3,7 +3,6 @@ package doctor
 import (
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +34,7 @@ func local(t *testing.T, w *world) {
 
 func directories(t *testing.T, w *world) {
 	s := testbed.StartSlapd(t)
-	closed := "ldap://127.0.0.1:" + strconv.Itoa(testbed.FreePort(t))
+	nobody := "ldap://" + closed(t)
 	for _, tt := range []struct {
 		name        string
 		differences object
@@ -44,8 +43,8 @@ func directories(t *testing.T, w *world) {
 		says        string
 	}{
 		{"healthy", nil, []string{"--user", "alice"}, []string{"DB-CON-005"}, "access explain corp/alice"},
-		{"down", object{"urls": []string{closed}}, nil, []string{"DB-CON-001"}, "ldapsearch -x -H " + closed},
-		{"one of two is down", object{"urls": []string{s.URL(), closed}}, nil, []string{"DB-CON-001"}, "ldapsearch -x -H " + closed},
+		{"down", object{"urls": []string{nobody}}, nil, []string{"DB-CON-001"}, "ldapsearch -x -H " + nobody},
+		{"one of two is down", object{"urls": []string{s.URL(), nobody}}, nil, []string{"DB-CON-001"}, "ldapsearch -x -H " + nobody},
 		{"an authority that is not known", object{"urls": []string{s.LDAPSURL()}}, nil, []string{"DB-CON-001"}, "ca_file"},
 		{"wrong password", object{"bind_password": "service-secret-of-old"}, nil, []string{"DB-CON-002"}, `ldapwhoami -x`},
 		{"people elsewhere", object{"user": object{"base_dn": "ou=staff," + s.BaseDN}}, nil, []string{"DB-CON-003"}, "user.base_dn"},
@@ -79,7 +78,7 @@ func providers(t *testing.T, w *world) {
 	}{
 		{"healthy", nil, nil, ""},
 		{"wrong secret", object{"client_secret": "another"}, []string{"DB-CON-002"}, "client_secret_file"},
-		{"down", object{"issuer_url": "https://127.0.0.1:" + strconv.Itoa(testbed.FreePort(t))}, []string{"DB-CON-001"}, "issuer_ca_file"},
+		{"down", object{"issuer_url": "https://" + closed(t)}, []string{"DB-CON-001"}, "issuer_ca_file"},
 		{"another issuer", object{"issuer_url": d.IssuerURL + "/"}, []string{"DB-CON-003"}, "issuer_url"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -96,7 +95,7 @@ func stores(t *testing.T, w *world) {
 	redis := testbed.StartRedis(t, testbed.RedisOptions{Password: "correct horse"})
 	db := testbed.StartPostgres(t)
 	working := db.NewDatabase()
-	closed := "127.0.0.1:" + strconv.Itoa(testbed.FreePort(t))
+	nobody := closed(t)
 	for _, tt := range []struct {
 		name        string
 		differences object
@@ -104,9 +103,9 @@ func stores(t *testing.T, w *world) {
 		says        string
 	}{
 		{"healthy", object{"cache": object{"redis_url": redis.URL()}, "store": object{"url": working}}, nil, ""},
-		{"redis is down", object{"cache": object{"redis_url": "redis://" + closed}}, []string{"DB-RED-001"}, "refused"},
+		{"redis is down", object{"cache": object{"redis_url": "redis://" + nobody}}, []string{"DB-RED-001"}, "refused"},
 		{"redis asks for a password", object{"cache": object{"redis_url": "redis://" + redis.Addr}}, []string{"DB-RED-001"}, "NOAUTH"},
-		{"postgres is down", object{"store": object{"url": "postgres://postgres:correct%20horse@" + closed + "/x?sslmode=disable"}}, []string{"DB-STO-001"}, "psql"},
+		{"postgres is down", object{"store": object{"url": "postgres://postgres:correct%20horse@" + nobody + "/x?sslmode=disable"}}, []string{"DB-STO-001"}, "psql"},
 		{"postgres has no such database", object{"store": object{"url": db.URL("elsewhere")}}, []string{"DB-STO-001"}, "elsewhere"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

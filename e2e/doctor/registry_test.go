@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,9 +63,9 @@ func reach(t *testing.T, w *world) {
 	}
 	t.Cleanup(func() { _ = silent.Close() })
 	stranger := nginx(t, `location / { return 404; }`)
-	closed := "127.0.0.1:" + strconv.Itoa(testbed.FreePort(t))
+	nobody := closed(t)
 	throughProxy := at("http://0.0.0.0" + port)
-	throughProxy.env = []string{"HTTP_PROXY=http://" + closed}
+	throughProxy.env = []string{"HTTP_PROXY=http://" + nobody}
 	forbidden := throughProxy
 	forbidden.env = []string{"HTTP_PROXY=http://" + stranger}
 	for _, tt := range []struct {
@@ -76,7 +75,7 @@ func reach(t *testing.T, w *world) {
 		says  string
 	}{
 		{"no such name", at("http://registry.drawbridge.invalid:5000"), "DB-NET-001", "getent hosts registry.drawbridge.invalid"},
-		{"wrong port", at("http://" + closed), "DB-NET-002", closed},
+		{"wrong port", at("http://" + nobody), "DB-NET-002", nobody},
 		{"no answer", at("http://"+silent.Addr().String(), "--timeout", "3s"), "DB-NET-003", "no answer in time"},
 		{"https to plain HTTP", at("https://" + r.Addr), "DB-NET-004", `{ "insecure-registries": ["` + r.Addr + `"] }`},
 		{"http to TLS", at("http://" + secure.Addr), "DB-NET-005", "https://" + secure.Addr},
@@ -169,7 +168,7 @@ func challenges(t *testing.T, w *world) {
 		{"open to all", testbed.RegistryOptions{}, "DB-CHL-001", "rootcertbundle"},
 		{"realm of something else", realm("https://" + stranger + "/token"), "DB-CHL-003", w.URL + "/token"},
 		{"realm with a wrong path", realm(w.URL + "/oauth/token"), "DB-CHL-003", "/oauth/token"},
-		{"realm nobody listens at", realm("https://localhost:" + strconv.Itoa(testbed.FreePort(t)) + "/token"), "DB-CHL-004", w.URL + "/token"},
+		{"realm nobody listens at", realm("https://" + strings.Replace(closed(t), "127.0.0.1", "localhost", 1) + "/token"), "DB-CHL-004", w.URL + "/token"},
 		{"realm with an address", realm(ip + "/token"), "DB-CHL-005", "DNS name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -127,3 +127,23 @@ func TestOwnCA(t *testing.T) {
 	unchanged := testbed.StartRegistry(t, testbed.Registry311, opts)
 	w.doctor(t, at(unchanged.URL), "DB-KEY-003", "DB-TOK-001").says(t, "DB-TOK-001", "had made by itself", w.TrustFile)
 }
+
+// A registry with a list of keys beside one that follows certificates: which entry is
+// meant follows from the challenge, and a registry that has got the other file is told
+// apart.
+func TestListOfKeys(t *testing.T) {
+	t.Parallel()
+	const listed = "jwks.example.com"
+	w := start(t, object{"registries": []object{
+		{"service": service, "issuer": issuer},
+		{"service": listed, "issuer": "Another issuer", "for": "distribution-3-jwks"},
+	}})
+	opts := testbed.RegistryOptions{
+		Realm: w.URL + "/token", Service: listed, Issuer: "Another issuer", JWKS: filepath.Join(w.Dir, "data", "keys", "jwks.json"),
+	}
+	r := testbed.StartRegistry(t, testbed.Registry311, opts)
+	w.doctor(t, at(r.URL, "--write"))
+	opts.JWKS, opts.RootCertBundle = "", w.TrustFile
+	follows := testbed.StartRegistry(t, testbed.Registry311, opts)
+	w.doctor(t, at(follows.URL), "DB-TOK-005").says(t, "DB-TOK-005", "for: distribution-3", "jwks.json")
+}

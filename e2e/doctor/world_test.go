@@ -2,12 +2,13 @@ package doctor
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"drawbridge/e2e/testbed"
@@ -28,10 +29,9 @@ type world struct {
 	settings object // what the configuration has beside the usual
 }
 
-// start runs a server at a port that its external_url names.
+// start runs a server. It does not know its port, and doctor is told in its external_url.
 func start(t *testing.T, settings object) *world {
 	t.Helper()
-	port := testbed.FreePort(t)
 	w := &world{t: t, settings: settings}
 	config := w.config(settings)
 	delete(config, "server")
@@ -42,8 +42,6 @@ func start(t *testing.T, settings object) *world {
 	w.Server = testbed.StartDrawbridge(t, testbed.ServerOptions{Config: encode(t, config), Files: map[string]string{
 		"htpasswd":    testbed.HTPasswd(t, "admin", "badmin"),
 		"policy.yaml": "bindings:\n  - { name: all, role: maintainer, subjects: [\"user:local/admin\"], repositories: [\"**\"] }\n",
-	}, Env: []string{
-		fmt.Sprintf("DRAWBRIDGE_SERVER_ADDR=127.0.0.1:%d", port), fmt.Sprintf("DRAWBRIDGE_SERVER_EXTERNAL_URL=https://localhost:%d", port),
 	}})
 	return w
 }
@@ -168,6 +166,25 @@ func (w *world) doctor(t *testing.T, v visit, want ...string) verdict {
 		}
 	}
 	return got
+}
+
+// closed is a port of loopback at which nobody listens, and nobody can until the test
+// ends.
+func closed(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "127.0.0.1:" + strconv.Itoa(name.(*syscall.SockaddrInet4).Port)
 }
 
 // at is a visit to a registry.
