@@ -128,6 +128,9 @@ func runners() []string {
 		"session-list",
 		"session-revoke",
 		"this-suite",
+		"upgrade-deb",
+		"upgrade-kube",
+		"upgrade-kube-back",
 		"user-forget",
 		"well-known",
 	}

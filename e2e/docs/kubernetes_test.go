@@ -15,6 +15,7 @@ helm() {
 	case $1 in
 	upgrade) shift; [ "$1" != --install ] || shift; command helm template "${@/--create-namespace/--skip-tests}" ;;
 	test) command helm template "$2" deploy/helm/drawbridge --show-only templates/tests/ready.yaml ;;
+	rollback) ;;
 	*) return 64 ;;
 	esac
 }
@@ -60,6 +61,8 @@ func TestKubernetes(t *testing.T) {
 	s.write("ingress.yaml", one(t, "kube-ingress"))
 	run("kube-ingress-install", "kind: Ingress", "- 10.0.0.0/8", "name: corp")
 	run("kube-plain", "kind: Deployment")
+	run("upgrade-kube", `image: "registry.example.com/drawbridge:1.2.4"`)
+	run("upgrade-kube-back")
 
 	// The page makes every Secret and ConfigMap that the pods ask for.
 	source := regexp.MustCompile(`- (secret|configMap): \{ name: ([a-z-]+), items: \[\{ key: ([a-z.]+),`)

@@ -179,9 +179,9 @@ rm -rf /root/next; dpkg-deb --raw-extract /mounted/*.deb /root/next
 sed -i 's/^Version: .*/Version: VERSION/' /root/next/DEBIAN/control
 echo '# VERSION' >> /root/next/etc/drawbridge/drawbridge.yaml
 sed -i '/drawbridge.yaml$/d' /root/next/DEBIAN/md5sums
-dpkg-deb -Znone --build /root/next /root/next.deb >/dev/null
-dpkg --force-confold --install /root/next.deb 2>&1
-`, "VERSION", version))
+dpkg-deb -Znone --build /root/next /root/drawbridge_1.2.4_amd64.deb >/dev/null
+cd /root
+`, "VERSION", version) + "exec 2>&1\n" + testbed.Shown(m.t, "upgrading.md", "upgrade-deb"))
 }
 
 // An upgrade keeps the configuration, and restarts a server that will start again.
