@@ -21,7 +21,7 @@ type block struct {
 }
 
 // runners are the names that the tests of this package run, and those of the
-// packages gateway and monitoring. A name ends up here by hand, beside the test that runs it.
+// packages edge, gateway and monitoring. A name ends up here by hand, beside the test that runs it.
 func runners() []string {
 	return []string{
 		"api",
@@ -96,6 +96,11 @@ func runners() []string {
 		"policy-check",
 		"prometheus",
 		"promtool",
+		"proxy-caddy",
+		"proxy-config",
+		"proxy-haproxy",
+		"proxy-nginx",
+		"proxy-nginx-strip",
 		"registry-config",
 		"robot-create",
 		"robot-list",
