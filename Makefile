@@ -51,6 +51,11 @@ openapi: ## write docs/openapi.json anew, and the client that the tests generate
 	go test -count=1 ./server/admin -run TestCommittedOpenAPI -update
 	cd e2e/api/client && $(TOOLS)/oapi-codegen -config config.yaml -o client.gen.go ../../../docs/openapi.json
 
+.PHONY: release
+release: ## make archives, packages, the image, SBOMs and checksums in dist/release
+	@e2e/scripts/tools.sh nfpm
+	PATH=$(TOOLS):$$PATH VERSION=$(VERSION) deploy/release/release.sh dist/release
+
 .PHONY: manifests
 manifests: ## write deploy/kubernetes anew from the Helm chart
 	@e2e/scripts/tools.sh helm
@@ -69,14 +74,22 @@ e2e-binary: tools ## build the race-detecting binary that the end-to-end tests s
 	go build -race -trimpath -ldflags '-X main.version=$(VERSION)' -o $(TOOLS)/drawbridge-e2e ./cmd/drawbridge
 
 .PHONY: bench
-bench: tools ## measure everything and write bench/RESULTS.md (20 minutes)
+bench: tools ## measure everything and write bench/RESULTS.md (45 minutes)
 	$(BENCH) 'Figures$$'
 
-BENCH = cd e2e && go test -count=1 -timeout 30m ./bench -args -write ../../bench/RESULTS.md -test.run
+BENCH = cd e2e && go test -count=1 -timeout 90m ./bench -args -write ../../bench/RESULTS.md -test.run
 
-.PHONY: bench-server bench-gateways bench-store bench-replicas
+.PHONY: bench-server bench-connections bench-directory bench-mixes bench-memory bench-gateways bench-store bench-replicas
 bench-server: tools ## measure the server and its parts (5 minutes)
 	$(BENCH) '^TestFigures$$'
+bench-connections: tools ## measure the token endpoint with 1, 16 and 64 connections (4 minutes)
+	$(BENCH) '^TestConnectionFigures$$'
+bench-directory: tools ## measure a login that nothing remembers beside a bare LDAP client (1 minute)
+	$(BENCH) '^TestDirectoryFigures$$'
+bench-mixes: tools ## measure loads as a company's day has them (3 minutes)
+	$(BENCH) '^TestMixFigures$$'
+bench-memory: tools ## measure memory with 100,000 people, and over ten minutes (15 minutes)
+	$(BENCH) '^TestMemoryFigures$$'
 bench-gateways: tools ## measure /verify and introspection (2 minutes)
 	$(BENCH) '^TestGatewayFigures$$'
 bench-store: tools ## measure the store: writes, a million revocations and sessions (10 minutes)

@@ -34,6 +34,8 @@ const (
 	KeyPrepared       Action = "key_prepared"
 	KeyRotated        Action = "key_rotated"
 	KeyRevoked        Action = "key_revoked"
+	BackupMade        Action = "backup_made"
+	BackupRestored    Action = "backup_restored"
 )
 
 // Entry is an action in the catalogue.
@@ -82,5 +84,7 @@ func Catalogue() []Entry {
 		one("configuration", "creation")(KeyPrepared, "A signing key or CA was made that does not sign yet."),
 		one("configuration", "change")(KeyRotated, "A signing key or CA was replaced."),
 		one("configuration", "change")(KeyRevoked, "A signing key was replaced, and all that it has signed is refused."),
+		one("configuration", "access")(BackupMade, "The whole state was written into a file, keys included."),
+		one("configuration", "change")(BackupRestored, "The state of a backup was put in place of an empty one."),
 	}
 }

@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -35,12 +34,8 @@ func (l *lines) write(_ context.Context, batch []Event) (int, error) {
 		l.buf.WriteByte('\n')
 	}
 	start := l.buf.Len()
-	encoder := json.NewEncoder(&l.buf)
-	encoder.SetEscapeHTML(false)
 	for i := range batch {
-		if err := encoder.Encode(&batch[i]); err != nil {
-			return 0, fmt.Errorf("encode an event: %w", err)
-		}
+		l.buf.Write(append(batch[i].AppendJSON(l.buf.AvailableBuffer()), '\n'))
 	}
 	n, err := l.out.Write(l.buf.Bytes())
 	if n > 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,24 +74,24 @@ func New(opts Options) (*Log, error) {
 }
 
 func (l *Log) add(s *sink) {
-	s.log, s.stamp = l.log, l.stamp
+	s.log = l.log
 	s.start()
 	l.sinks = append(l.sinks, s)
 }
 
-// item is an event on its way to a sink.
+// item is an event on its way to a sink. All sinks share the event, which does not
+// change any more.
 type item struct {
-	Event
-	serial uint64
+	event *Event
 	// done is told what became of it; nil: nobody waits.
 	done chan<- error
 }
 
 // Record queues the event for each sink. It never blocks.
 func (l *Log) Record(e Event) {
-	next := item{Event: e, serial: l.serial.Add(1)}
+	l.stamp(&e)
 	for _, s := range l.sinks {
-		if !l.hand(s, next) {
+		if !l.hand(s, item{event: &e}) {
 			s.dropped.Add(1)
 		}
 	}
@@ -117,15 +118,11 @@ func (l *Log) hand(s *sink, i item) bool {
 func (l *Log) Act(ctx context.Context, e Event) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actPatience)
 	defer cancel()
-	next := item{Event: e, serial: l.serial.Add(1)}
-	if next.Time.IsZero() {
-		next.Time = l.clock().UTC()
-	}
+	l.stamp(&e)
 	results := make([]chan error, len(l.sinks))
 	for i, s := range l.sinks {
 		results[i] = make(chan error, 1)
-		next.done = results[i]
-		if !l.hand(s, next) {
+		if !l.hand(s, item{event: &e, done: results[i]}) {
 			s.dropped.Add(1)
 			results[i] <- errors.New("its queue is full, or closed")
 		}
@@ -144,18 +141,25 @@ func (l *Log) Act(ctx context.Context, e Event) {
 }
 
 // stamp gives an event what follows from its action and its place in the log.
-func (l *Log) stamp(i *item) {
-	entry := l.entries[i.Action]
-	i.Category, i.Type = entry.Category, entry.Type
-	if i.Repositories == nil {
-		i.Repositories = repositories(i.Requested)
+func (l *Log) stamp(e *Event) {
+	entry := l.entries[e.Action]
+	e.Category, e.Type = entry.Category, entry.Type
+	if e.Repositories == nil {
+		e.Repositories = repositories(e.Requested)
 	}
-	if i.ID == "" {
-		i.ID = fmt.Sprintf("%s-%08x", l.prefix, i.serial)
+	if e.ID == "" {
+		e.ID = l.nextID()
 	}
-	if i.Time.IsZero() {
-		i.Time = l.clock().UTC()
+	if e.Time.IsZero() {
+		e.Time = l.clock().UTC()
 	}
+}
+
+// nextID is one that no other event has, of this process or another.
+func (l *Log) nextID() string {
+	const digits = 8
+	number := strconv.FormatUint(l.serial.Add(1), 16)
+	return l.prefix + "-00000000"[:1+max(0, digits-len(number))] + number
 }
 
 // Dropped counts the events that a sink has lost, by its name: those that found its

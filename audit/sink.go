@@ -19,7 +19,7 @@ const (
 	// disk that hangs for minutes does not.
 	queueLength = 8192
 	// maxBatch bounds the events that are written at once.
-	maxBatch = 256
+	maxBatch = 1024
 )
 
 // sink writes events from a queue of its own, so that one that hangs holds up
@@ -34,7 +34,6 @@ type sink struct {
 	// again is how long to wait before a batch that failed is tried again, and
 	// giveUp how long that goes on; zero: it is not.
 	again, giveUp time.Duration
-	stamp         func(*item)
 	log           *slog.Logger
 
 	queue   chan item
@@ -74,12 +73,11 @@ func (s *sink) stop(end <-chan time.Time) error {
 
 func (s *sink) run() {
 	defer close(s.done)
-	batch := make([]Event, 0, s.most)
+	var batch []Event
 	for first := range s.queue {
 		var waiting []chan<- error
 		take := func(i item) bool {
-			s.stamp(&i)
-			batch = append(batch, i.Event)
+			batch = append(batch, *i.event)
 			if i.done != nil {
 				waiting = append(waiting, i.done)
 			}

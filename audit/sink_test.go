@@ -79,11 +79,11 @@ func TestStoreGetsBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &database{}
 		l := withStore(t, d, &bytes.Buffer{})
-		for range 600 {
+		for range 1200 {
 			l.Record(audit.Event{Action: audit.TokenDenied, Requested: []string{"repository:a/b:pull", "registry:catalog:*", "repository:host:5000/c:push"}})
 		}
 		time.Sleep(time.Second)
-		if diff := cmp.Diff([]int{256, 256, 88}, d.batches()); diff != "" {
+		if diff := cmp.Diff([]int{1024, 176}, d.batches()); diff != "" {
 			t.Error(diff)
 		}
 		e := d.kept()[0]
@@ -242,14 +242,14 @@ func TestRetention(t *testing.T) {
 	})
 }
 
-// A login pays for two copies of the event and no more.
-func TestRecordAllocatesNothing(t *testing.T) {
+// A login pays for one copy of the event, its ID and the names of its repositories.
+func TestRecordAllocatesLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := withStore(t, &database{hangs: true}, &bytes.Buffer{})
 		e := audit.Event{Action: audit.TokenIssued, Requested: []string{"repository:a/b:pull"}}
 		l.Record(e)
-		time.Sleep(time.Second) // from now on the writer hangs, and allocates nothing either
-		if n := testing.AllocsPerRun(1000, func() { l.Record(e) }); n != 0 {
+		time.Sleep(time.Second) // from now on the writer hangs, and allocates nothing
+		if n := testing.AllocsPerRun(1000, func() { l.Record(e) }); n > 3 {
 			t.Errorf("%v allocations an event", n)
 		}
 		if lost := l.Dropped()["store"]; lost != 0 {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,11 +20,14 @@ import (
 type Load struct {
 	URL                string
 	Username, Password string // no credentials when Username is empty
-	Bearer             string // a token; the header is left out when it is empty
-	Form               string // the body of a POST; empty is a GET
+	// Who says in whose name a request is sent, from 1 on; nil is Username.
+	Who    func(request int64) (username, password string)
+	Bearer string // a token; the header is left out when it is empty
+	Form   string // the body of a POST; empty is a GET
 	// Want is what an answer must hold; empty is a token in JSON, and Nothing an
 	// empty body.
 	Want     string
+	Status   int // of an answer; zero is 200
 	Conns    int // connections, and requests in flight
 	Duration time.Duration
 	// PerSecond is how many requests are sent, evenly in time; zero is as many as
@@ -50,8 +54,13 @@ type Result struct {
 	Bytes    int // of the last answer's body, where there is one
 }
 
-// PerSecond is the throughput.
-func (r Result) PerSecond() float64 { return float64(r.Requests) / r.Elapsed.Seconds() }
+// PerSecond is the throughput; that of nothing is zero.
+func (r Result) PerSecond() float64 {
+	if r.Elapsed <= 0 {
+		return 0
+	}
+	return float64(r.Requests) / r.Elapsed.Seconds()
+}
 
 // Nothing is the [Load.Want] of an empty body.
 const Nothing = "nothing"
@@ -59,8 +68,8 @@ const Nothing = "nothing"
 // errAnswer is an answer that is not the expected one.
 var errAnswer = errors.New("the answer is not the expected one")
 
-// Run runs the loop. It fails on the first answer that is not 200 with what is
-// wanted.
+// Run runs the loop. It fails on the first answer that does not have the status and
+// what is wanted.
 func (l Load) Run(ctx context.Context) (Result, error) {
 	client := l.Client()
 	defer client.CloseIdleConnections()
@@ -72,7 +81,8 @@ func (l Load) Run(ctx context.Context) (Result, error) {
 	var sent atomic.Int64
 	start := time.Now()
 	result, err := Loop(ctx, l.Conns, l.Duration, limit, func(ctx context.Context, conn int) (time.Duration, error) {
-		took, n, err := l.one(ctx, client, l.due(start, sent.Add(1)))
+		number := sent.Add(1)
+		took, n, err := l.one(ctx, client, number, l.due(start, number))
 		size[conn] = n
 		return took, err
 	})
@@ -138,7 +148,7 @@ func (l Load) due(start time.Time, number int64) time.Time {
 	return at
 }
 
-func (l Load) request(ctx context.Context) (*http.Request, error) {
+func (l Load) request(ctx context.Context, number int64) (*http.Request, error) {
 	method := http.MethodGet
 	if l.Form != "" {
 		method = http.MethodPost
@@ -150,8 +160,12 @@ func (l Load) request(ctx context.Context) (*http.Request, error) {
 	if l.Form != "" {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	if l.Username != "" {
-		req.SetBasicAuth(l.Username, l.Password)
+	username, password := l.Username, l.Password
+	if l.Who != nil {
+		username, password = l.Who(number)
+	}
+	if username != "" {
+		req.SetBasicAuth(username, password)
 	}
 	if l.Bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+l.Bearer)
@@ -171,8 +185,8 @@ func (l Load) wanted(body []byte) bool {
 }
 
 // one sends one request and returns how long the whole answer took since start.
-func (l Load) one(ctx context.Context, client *http.Client, start time.Time) (time.Duration, int, error) {
-	req, err := l.request(ctx)
+func (l Load) one(ctx context.Context, client *http.Client, number int64, start time.Time) (time.Duration, int, error) {
+	req, err := l.request(ctx, number)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -185,7 +199,7 @@ func (l Load) one(ctx context.Context, client *http.Client, start time.Time) (ti
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return 0, 0, err
 	}
-	if resp.StatusCode != http.StatusOK || !l.wanted(body) {
+	if resp.StatusCode != cmp.Or(l.Status, http.StatusOK) || !l.wanted(body) {
 		return 0, 0, fmt.Errorf("%w: %s: %.200s", errAnswer, resp.Status, body)
 	}
 	return took, len(body), nil

@@ -90,8 +90,12 @@ func (b *Bridge) audit(req Request, d decision, action audit.Action, outcome aud
 	b.opts.Audit.Record(e)
 }
 
-// auditLogin records an attempt and each connector that was passed over.
+// auditLogin records an attempt and each connector that was passed over. Where
+// nobody was asked there was no login: the token's event says whose password it was.
 func (b *Bridge) auditLogin(req Request, registry Registry, verdict connectors.Verdict) {
+	if verdict.Remembered {
+		return
+	}
 	now := b.opts.Clock()
 	for _, skipped := range verdict.Skipped {
 		e := event(req, registry, now)

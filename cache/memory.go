@@ -11,8 +11,8 @@ import (
 
 const (
 	// DefaultMemoryBytes is the bound of the in-process cache that [Open] makes:
-	// some ten thousand people with a few dozen groups each.
-	DefaultMemoryBytes = 32 << 20
+	// a hundred thousand people with a few groups each.
+	DefaultMemoryBytes = 64 << 20
 	// MaxTTL is the longest time a value is kept. A longer ttl is cut to it,
 	// because far larger ones overflow a backend's arithmetic.
 	MaxTTL = 365 * 24 * time.Hour

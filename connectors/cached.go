@@ -78,6 +78,7 @@ type CachedChain struct {
 	flights  singleflight.Group
 	failures *failures
 	asking   *questions
+	decoded  *decoded
 }
 
 // Cached remembers what the chain says of a credential, under HMAC-SHA256 of the
@@ -102,7 +103,7 @@ type CachedChain struct {
 // same address cannot lock out a running job, and is refused after ten times as
 // many, so that nobody can look for it.
 func Cached(chain *Chain, opts CachedOptions) *CachedChain {
-	return &CachedChain{chain: chain, opts: opts, failures: newFailures(opts), asking: newQuestions()}
+	return &CachedChain{chain: chain, opts: opts, failures: newFailures(opts), asking: newQuestions(), decoded: newDecoded()}
 }
 
 // remembered is an answer as the cache keeps it.
@@ -125,7 +126,7 @@ const notMine = "not_mine"
 func (r remembered) verdict() Verdict {
 	switch r.Refused {
 	case "":
-		return Verdict{Outcome: Granted(r.Identity), Connector: r.Connector, VerifiedAt: time.UnixMilli(r.At)}
+		return Verdict{Outcome: Granted(r.Identity), Connector: r.Connector, VerifiedAt: time.UnixMilli(r.At), Remembered: true}
 	case notMine:
 		return Verdict{Outcome: NotMine()}
 	}
@@ -171,7 +172,7 @@ func (c *CachedChain) bridged(verdict Verdict, r remembered, cred identity.Crede
 		return verdict
 	}
 	stale := r.verdict()
-	stale.Stale = true
+	stale.Stale, stale.Remembered = true, false // somebody was asked, and did not answer
 	return stale
 }
 
@@ -301,7 +302,7 @@ func (c *CachedChain) load(ctx context.Context, key string, cred identity.Creden
 	if err != nil || !ok {
 		return r, false
 	}
-	if err := json.Unmarshal(value, &r); err != nil {
+	if r, err = c.decoded.read(key, value); err != nil {
 		c.opts.Log.WarnContext(ctx, "credential cache: a value cannot be read and is ignored", "error", err)
 		return remembered{}, false
 	}

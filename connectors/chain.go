@@ -63,6 +63,9 @@ type Verdict struct {
 	// Stale says that the connector is unavailable and vouched for the same
 	// credential a while ago.
 	Stale bool
+	// Remembered says that nobody was asked: the same credential was verified a
+	// moment ago. Only [CachedChain] sets it, and not on refusals.
+	Remembered bool
 	// VerifiedAt is when the verification began that a grant rests on: of one that
 	// is remembered, the one that it was remembered from. Only [CachedChain] sets it.
 	VerifiedAt time.Time

@@ -34,6 +34,15 @@ func writeJSON(w http.ResponseWriter, mediaType string, status int, body any) {
 	if err != nil {
 		status, data = http.StatusInternalServerError, []byte(`{"errors":[{"code":"UNAVAILABLE","message":"internal error"}]}`)
 	}
+	write(w, mediaType, status, data)
+}
+
+// WriteEncoded is WriteJSON for a body that is JSON already.
+func WriteEncoded(w http.ResponseWriter, status int, data []byte) {
+	write(w, "application/json", status, data)
+}
+
+func write(w http.ResponseWriter, mediaType string, status int, data []byte) {
 	h := w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", "no-store")

@@ -75,10 +75,6 @@ func auditRow(e *audit.Event) ([]any, error) {
 	if e.Time.IsZero() || e.ID == "" {
 		return nil, errors.New("an audit event needs a time and an ID")
 	}
-	body, err := json.Marshal(e)
-	if err != nil {
-		return nil, fmt.Errorf("encode an audit event: %w", err)
-	}
 	repositories := ""
 	if len(e.Repositories) > 0 {
 		repositories = "\n" + strings.Join(e.Repositories, "\n") + "\n"
@@ -86,7 +82,7 @@ func auditRow(e *audit.Event) ([]any, error) {
 	row := []any{millis(e.Time), e.ID}
 	for _, text := range []string{
 		string(e.Action), string(e.Outcome), e.Reason, subjectOf(plain(e.User)), subjectOf(plain(e.Target)), e.SourceIP,
-		e.DecisionID, e.SessionID, repositories, string(body),
+		e.DecisionID, e.SessionID, repositories, string(e.AppendJSON(nil)),
 	} {
 		row = append(row, plain(text))
 	}

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"drawbridge/store/migrations"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -25,6 +23,8 @@ type dialect struct {
 	goose goose.Dialect
 	// remote says that the database is a server that may be down for a while.
 	remote bool
+	// hasTable counts the tables of a name.
+	hasTable string
 	// options of the migration.
 	options func() ([]goose.ProviderOption, error)
 }
@@ -60,7 +60,10 @@ func (s *Store) openSQLite() error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
-	s.dialect = dialect{goose: goose.DialectSQLite3, options: func() ([]goose.ProviderOption, error) { return nil, nil }}
+	s.dialect = dialect{
+		goose: goose.DialectSQLite3, hasTable: `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
+		options: func() ([]goose.ProviderOption, error) { return nil, nil },
+	}
 	if s.write, err = sql.Open("sqlite", sqliteURL(path, "immediate", writeBusy)); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
@@ -114,7 +117,8 @@ func (s *Store) openPostgres() error {
 	db.SetConnMaxLifetime(connLifetime)
 	db.SetConnMaxIdleTime(connIdleTime)
 	s.read, s.write = db, db
-	s.dialect = dialect{goose: goose.DialectPostgres, remote: true, options: func() ([]goose.ProviderOption, error) {
+	hasTable := `SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`
+	s.dialect = dialect{goose: goose.DialectPostgres, remote: true, hasTable: hasTable, options: func() ([]goose.ProviderOption, error) {
 		// Replicas that start at once must not migrate at once.
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {
@@ -157,12 +161,7 @@ func (s *Store) migrateOnce(ctx context.Context) error {
 	if err := s.write.PingContext(ctx); err != nil {
 		return err
 	}
-	options, err := s.dialect.options()
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(s.dialect.goose, s.write, migrations.FS,
-		append(options, goose.WithSlog(s.opts.Log.With("component", "store")))...)
+	provider, err := s.provider()
 	if err != nil {
 		return err
 	}

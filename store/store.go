@@ -51,6 +51,23 @@ type Store struct {
 // Open opens the store and brings its schema up to date. A PostgreSQL server that
 // does not answer is no error, see the package's text; [Store.Ready] tells.
 func Open(ctx context.Context, opts Options) (*Store, error) {
+	s, err := connect(opts)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Ready(ctx)
+	switch {
+	case err == nil:
+	case s.dialect.remote && errors.Is(err, ErrUnavailable):
+		s.opts.Log.WarnContext(ctx, "the store does not answer; it will be used as soon as it does", "error", err)
+	default:
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// connect prepares the connections, and leaves the schema as it is.
+func connect(opts Options) (*Store, error) {
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
@@ -62,18 +79,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if !opts.URL.Empty() {
 		open = s.openPostgres
 	}
-	if err := open(); err != nil {
-		return nil, err
-	}
-	err := s.Ready(ctx)
-	switch {
-	case err == nil:
-	case s.dialect.remote && errors.Is(err, ErrUnavailable):
-		opts.Log.WarnContext(ctx, "the store does not answer; it will be used as soon as it does", "error", err)
-	default:
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return s, open()
 }
 
 // Close closes the connections.

@@ -3,6 +3,7 @@ package tokens
 import (
 	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"drawbridge/identity"
 )
@@ -48,15 +49,23 @@ func (k *Keys) Mint(service string, c Claims) (string, error) {
 		return "", &identity.Error{Kind: identity.TooLarge,
 			Message: fmt.Sprintf("The token for this request would have %d bytes and %d are possible; ask for fewer repositories at once.", size, MaxTokenBytes)}
 	}
-	token := make([]byte, 0, signed+1+s.sigSize)
-	token = append(token, s.header...)
-	token = base64.RawURLEncoding.AppendEncode(token, payload)
-	signature, err := s.method.Sign(string(token), s.key)
+	return s.sign(payload, signed+1+s.sigSize)
+}
+
+// sign returns a token of that size. What is signed is the first part of it, and not
+// a copy: a token has some kilobytes, most of them the certificate chain.
+func (s *signer) sign(payload []byte, size int) (string, error) {
+	var token strings.Builder
+	token.Grow(size)
+	token.WriteString(s.header)
+	token.WriteString(b64(payload))
+	signature, err := s.method.Sign(token.String(), s.key)
 	if err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)
 	}
-	token = append(token, '.')
-	return string(base64.RawURLEncoding.AppendEncode(token, signature)), nil
+	token.WriteByte('.')
+	token.WriteString(b64(signature))
+	return token.String(), nil
 }
 
 func (k *Keys) checkMint(service string, c Claims) error {

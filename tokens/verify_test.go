@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"sort"
 	"strings"
 	"testing"
@@ -165,15 +166,24 @@ func TestMintLimitIsExact(t *testing.T) {
 }
 
 func TestNewID(t *testing.T) {
+	now := time.UnixMilli(1_800_000_000_123)
 	seen := map[string]bool{}
-	for range 1000 {
-		id, err := NewID(rand.Reader)
-		if err != nil || len(id) != 22 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" || seen[id] {
+	for i := range 1000 {
+		at := now.Add(time.Duration(i%2) * time.Millisecond)
+		id, err := NewID(rand.Reader, at)
+		if err != nil || len(id) != 22 || seen[id] {
 			t.Fatalf("%q, %v", id, err)
 		}
 		seen[id] = true
+		raw, err := base64.RawURLEncoding.DecodeString(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := new(big.Int).SetBytes(raw[:6]).Int64(); got != at.UnixMilli() {
+			t.Fatalf("%q begins with the time %d", id, got)
+		}
 	}
-	if _, err := NewID(strings.NewReader("short")); err == nil {
+	if _, err := NewID(strings.NewReader("short"), now); err == nil {
 		t.Error("a reader without enough randomness makes an ID")
 	}
 }

@@ -222,7 +222,7 @@ func bridgeRegistries(cfg *configs.Config) []bridge.Registry {
 
 // newTokenID makes token IDs. crypto/rand does not fail: it ends the program.
 func newTokenID() string {
-	id, err := tokens.NewID(rand.Reader)
+	id, err := tokens.NewID(rand.Reader, time.Now())
 	if err != nil {
 		panic(err)
 	}

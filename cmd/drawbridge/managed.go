@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"drawbridge/backup"
 	"drawbridge/configs"
 	"drawbridge/store"
 	"drawbridge/store/feed"
@@ -61,6 +62,9 @@ func openManagedStore(ctx context.Context, cfg *configs.Config, log *slog.Logger
 			return nil, fmt.Errorf("data_dir %s does not exist: name the server's configuration with --config, and run this "+
 				"where the server runs, since a relative data_dir begins at the working directory", cfg.DataDir)
 		}
+	}
+	if err := backup.Interrupted(cfg.DataDir); err != nil {
+		return nil, err
 	}
 	s, err := openStore(ctx, cfg, log)
 	if err != nil {

@@ -73,6 +73,7 @@ groups into roles and roles into what a token allows.
 
   drawbridge serve             runs at once, with no configuration
   drawbridge registry-config   prints what to paste into a registry
+  drawbridge doctor            finds out why logins fail
   drawbridge access explain    says why somebody may, or may not
   drawbridge login-test        says which connector knows somebody, and what follows
   drawbridge robot create      makes an account for a build job
@@ -85,7 +86,8 @@ Exit codes: 0 yes or done, 1 no or problems found, 2 could not tell.`,
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "configuration file (or DRAWBRIDGE_CONFIG); none: the embedded default")
-	root.AddCommand(newServe(), newConfig(), newPolicy(), newAccess(), newLoginTest(), newUser(), newRobot(), newSession(), newKeys(), newToken(), newBreakGlass(), newAudit(), newRegistryConfig(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newConfig(), newPolicy(), newAccess(), newLoginTest(), newUser(), newRobot(), newSession(), newKeys(), newToken(), newBreakGlass(), newAudit(), newBackup(), newRestore(), newRegistryConfig(), newDoctor(), newHealth(), newVersion())
+	root.AddCommand(newMan())
 	for _, group := range root.Commands() {
 		refuseUnknown(group)
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"drawbridge/backup"
 	"drawbridge/configs"
 	"drawbridge/server"
 
@@ -42,6 +43,9 @@ its password once, together with the settings to paste into a registry.`,
 
 // serve runs the server until ctx ends.
 func serve(ctx context.Context, cfg *configs.Config, stdout, stderr io.Writer) (err error) {
+	if err := backup.Interrupted(cfg.DataDir); err != nil {
+		return err
+	}
 	log := newLogger(cfg.Log, stderr)
 	// The addresses first: a start that fails on them must not have made an
 	// account whose password nobody was told.
@@ -139,6 +143,7 @@ func (a *app) run(ctx context.Context, watcher *configs.Watcher, main, telemetry
 	group.Go(func() error { a.pruneAudit(ctx); return nil })
 	group.Go(func() error { watcher.Run(ctx, configs.WatchInterval, a.reloads.all); return nil })
 	group.Go(func() error { a.reloadOn(ctx, hup); return nil })
+	group.Go(func() error { collectSlowly(ctx); return nil })
 	a.log.Info("ready", "addr", main.Addr().String(), "telemetry_addr", addrOf(telemetry),
 		"external_url", a.cfg.Server.ExternalURL, "tls", a.cfg.Server.TLS.Mode, "version", version)
 	// Nothing happens where no systemd waits for it (sd_notify(3)).

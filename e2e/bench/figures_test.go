@@ -127,10 +127,15 @@ func size(t testing.TB, file string) int64 {
 // measure runs one case.
 func measure(t *testing.T, p *bench.Process, c testCase, d time.Duration) bench.Row {
 	t.Helper()
-	load := bench.Load{
-		URL: tokenURL(p, c.scope), Username: c.user, Password: c.password,
-		Conns: *conns, Duration: d, NewConnections: c.newConns,
-	}
+	load := c.load(t, p)
+	load.Conns, load.Duration = *conns, d
+	return measureLoad(t, p, c.what, load)
+}
+
+// load is the case's loop, at a server that grants what is asked for.
+func (c testCase) load(t *testing.T, p *bench.Process) bench.Load {
+	t.Helper()
+	load := bench.Load{URL: tokenURL(p, c.scope), Username: c.user, Password: c.password, NewConnections: c.newConns}
 	if c.refresh {
 		login := load
 		login.URL += "&offline_token=true"
@@ -141,7 +146,7 @@ func measure(t *testing.T, p *bench.Process, c testCase, d time.Duration) bench.
 			t.Fatalf("%s: granted %q, want %q", c.what, got, c.scope)
 		}
 	}
-	return measureLoad(t, p, c.what, load)
+	return load
 }
 
 // measureLoad warms up and runs one loop.

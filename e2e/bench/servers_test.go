@@ -20,10 +20,13 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// build builds the program as `make build` does.
+// build builds the program as `make build` does, once for all tests.
 func build(t testing.TB) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "drawbridge")
+	binary := filepath.Join(built(t), "drawbridge")
+	if _, err := os.Stat(binary); err == nil {
+		return binary
+	}
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/drawbridge")
 	cmd.Dir = repository(t)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -31,6 +34,16 @@ func build(t testing.TB) string {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return binary
+}
+
+// built is the folder that TestMain makes and removes.
+func built(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv(builtDir)
+	if dir == "" {
+		t.Fatal("TestMain has made no folder for the program")
+	}
+	return dir
 }
 
 // settings are what the servers differ in.
@@ -153,6 +166,8 @@ func policy(ldap bool) string {
 const (
 	baselineToken = "BENCH_BASELINE_TOKEN" //nolint:gosec // the name of a variable
 	baselineTLS   = "BENCH_BASELINE_TLS"
+	// builtDir is where the program is built to.
+	builtDir = "BENCH_BUILT_DIR"
 )
 
 // startBaseline runs this test binary as the baseline's server: a process of its
@@ -173,7 +188,21 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveBaseline(token, os.Getenv(baselineTLS)))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(runTests(m))
+}
+
+// runTests runs the tests with a folder to build the program into.
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "drawbridge-bench-")
+	if err == nil {
+		err = os.Setenv(builtDir, dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return m.Run()
 }
 
 func serveBaseline(token, tlsDir string) error {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"drawbridge/audit"
 	"drawbridge/bench"
 	"drawbridge/e2e/testbed"
 	"drawbridge/identity"
@@ -78,6 +79,11 @@ One write is one transaction, on disk when the call returns: an entry of the fee
 the fastest of %d rounds.
 
 %s
+### Audit events
+
+Each event is a row with its indexes. They are written 1,024 at once, as a server under load does; one writer.
+
+%s
 ### %s live revocations
 
 What a server pays for them, in a process of its own with nothing else to do. Lookups are under "Inside".
@@ -88,7 +94,7 @@ What a server pays for them, in a process of its own with nothing else to do. Lo
 A look-up is what a refresh costs the store, creating one what a login that is to last costs; all are counted once a minute,
 for a metric. The server keeps none in memory.
 
-%s`, bench.Machine(), load, d, rounds, writeRates(t, postgres, d, rounds),
+%s`, bench.Machine(), load, d, rounds, writeRates(t, postgres, d, rounds), auditRates(t, postgres, d, rounds),
 		thousands(many), revocations(t, postgres, many), thousands(many), sessions(t, postgres, many))
 	writeSection(t, "store", text)
 }
@@ -130,6 +136,38 @@ func writeRates(t *testing.T, postgres *testbed.Postgres, d time.Duration, round
 		}
 	}
 	return bench.Table([]string{"", "writes/s", "p50", "p99", "max"}, rows)
+}
+
+// auditRates measures how many events a store takes.
+func auditRates(t *testing.T, postgres *testbed.Postgres, d time.Duration, rounds int) string {
+	t.Helper()
+	const most = 1024
+	var rows [][]string
+	for _, db := range databases(t, postgres) {
+		s := db.open(t)
+		best := fastest(t, 1, d, rounds, func(int) error { return s.AppendAudit(t.Context(), events(most)) })[0]
+		perSecond := best.PerSecond() * most
+		rows = append(rows, []string{db.name, fmt.Sprintf("%.0f", perSecond), bench.Short(time.Duration(float64(time.Second) / perSecond))})
+	}
+	return bench.Table([]string{"", "events/s", "an event"}, rows)
+}
+
+// events are answers to token requests.
+func events(n int) []audit.Event {
+	now := time.Now().UTC()
+	list := make([]audit.Event, n)
+	for i := range list {
+		id := fmt.Sprintf("%s-%d", now.Format(time.RFC3339Nano), i)
+		list[i] = audit.Event{
+			Time: now, ID: id, Action: audit.TokenIssued, Outcome: audit.Success, Method: "password", Connector: "corp",
+			Personal: audit.Personal{
+				User: "corp/" + person(i%500), Groups: []string{"payments-dev", "payments-leads"}, SourceIP: "192.0.2.1", UserAgent: "docker/28.2.2",
+			},
+			RequestID: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", DecisionID: id, Service: "Docker registry", PolicyRevision: "12",
+			Repositories: []string{"payments/api"}, Requested: []string{"repository:payments/api:pull,push"}, Granted: []string{"repository:payments/api:pull,push"},
+		}
+	}
+	return list
 }
 
 func revoked(at time.Time, id string) feed.Change {

@@ -20,12 +20,21 @@ type block struct {
 	text string
 }
 
-// runners are the names that the tests of this package run, and those of the
-// packages edge, gateway and monitoring. A name ends up here by hand, beside the test that runs it.
+// runners are the names that the tests of this package run, and those of the packages
+// edge, gateway, monitoring and packages. A name ends up here by hand, beside the test
+// that runs it.
 func runners() []string {
 	return []string{
 		"api",
 		"audit-query",
+		"backup-cron",
+		"backup-external",
+		"backup-kubernetes",
+		"backup-make",
+		"backup-recipient",
+		"backup-restore",
+		"backup-systemd",
+		"backup-verify",
 		"breakglass-arm",
 		"breakglass-end",
 		"breakglass-use",
@@ -38,6 +47,7 @@ func runners() []string {
 		"compose-tour",
 		"config-check",
 		"demo",
+		"doctor",
 		"drop-in",
 		"exec-config",
 		"exec-login",
@@ -91,6 +101,14 @@ func runners() []string {
 		"own-login",
 		"own-registry",
 		"own-serve",
+		"package-deb",
+		"package-image",
+		"package-rpm",
+		"package-secret",
+		"package-socket",
+		"package-socket-config",
+		"package-start",
+		"package-tar",
 		"policy",
 		"policy-change",
 		"policy-check",
@@ -102,6 +120,8 @@ func runners() []string {
 		"proxy-nginx",
 		"proxy-nginx-strip",
 		"registry-config",
+		"release-make",
+		"release-verify",
 		"robot-create",
 		"robot-list",
 		"robot-login",

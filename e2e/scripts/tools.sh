@@ -21,10 +21,10 @@ jobs=${TOOLS_JOBS:-2}
 # compiler that the race detector needs.
 packages=(
 	slapd ldap-utils redis-server docker-registry
-	postgresql skopeo podman apache2-utils debootstrap nginx-light chromium fonts-dejavu-core
+	postgresql age skopeo podman apache2-utils debootstrap nginx-light chromium fonts-dejavu-core
 	haproxy prometheus
 	samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba ldb-tools winbind
-	openssl ca-certificates curl jq git make gcc libc6-dev
+	openssl ca-certificates curl jq git make gcc libc6-dev systemd rpm
 )
 
 # Services that the packages above would run, as package:service where the names
@@ -43,6 +43,7 @@ table() {
 		registry       3.0.0   -              install github.com/distribution/distribution/v3/cmd/registry
 		registry       3.1.1   -              install github.com/distribution/distribution/v3/cmd/registry
 		helm           v3.22.0 helm           install helm.sh/helm/v3/cmd/helm
+		nfpm           v2.43.4 nfpm           install github.com/goreleaser/nfpm/v2/cmd/nfpm
 		oapi-codegen   v2.8.2  oapi-codegen   install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 		openapi-validate v0.152.0 openapi-validate install github.com/getkin/kin-openapi/cmd/validate
 		caddy          v2.11.9 caddy          install github.com/caddyserver/caddy/v2/cmd/caddy

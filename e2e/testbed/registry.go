@@ -30,6 +30,8 @@ type RegistryOptions struct {
 	TLSCertFile            string
 	TLSKeyFile             string
 	StorageDelete          bool
+	// Headers are sent with every answer.
+	Headers map[string][]string
 	// Addr is where to listen; empty is a free port of 127.0.0.1.
 	Addr string
 }
@@ -106,6 +108,9 @@ func registryConfig(t testing.TB, dir string, opts RegistryOptions) []byte {
 	}
 	if opts.TLSCertFile != "" {
 		http["tls"] = object{"certificate": opts.TLSCertFile, "key": opts.TLSKeyFile}
+	}
+	if opts.Headers != nil {
+		http["headers"] = opts.Headers
 	}
 	config := object{
 		"version": "0.1",

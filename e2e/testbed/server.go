@@ -23,6 +23,8 @@ type ServerOptions struct {
 	Config string
 	// Files are written before the start, by name: policy.yaml, htpasswd ...
 	Files map[string]string
+	// Prepare, if set, is called with the folder before the start.
+	Prepare func(dir string)
 	// Env are further variables, NAME=VALUE: settings that several servers share.
 	Env []string
 }
@@ -61,6 +63,9 @@ func StartDrawbridge(t testing.TB, opts ServerOptions) *Server {
 	s.WriteFile("drawbridge.yaml", opts.Config)
 	for name, content := range opts.Files {
 		s.WriteFile(name, content)
+	}
+	if opts.Prepare != nil {
+		opts.Prepare(s.Dir)
 	}
 	s.cmd = exec.CommandContext(context.Background(), serverProgram(t), "serve", "--config", "drawbridge.yaml") // #nosec G204 -- our own program
 	s.cmd.Dir = s.Dir

@@ -41,6 +41,10 @@ func serverProgram(t testing.TB) string {
 	return path
 }
 
+// Program returns the drawbridge program, for tests that start it in a way of their
+// own.
+func Program(t testing.TB) string { t.Helper(); return serverProgram(t) }
+
 // buildServer builds the program with the race detector, once in each test
 // process: a lock makes parallel tests wait, and the process that has built last
 // leaves its ID beside the program.

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// heapRoom is about how much garbage a small heap may gather before it is
+	// collected: at the runtime's own pace, a heap of a few megabytes is collected
+	// dozens of times a second under load.
+	heapRoom = 32 << 20
+	// leastPace is the runtime's own, mostPace the slowest, in percent of the live heap.
+	leastPace, mostPace = 100, 300
+	// paceEvery is how often the pace follows the heap.
+	paceEvery = 10 * time.Second
+)
+
+// collectSlowly lets a small heap grow by [heapRoom] between two collections, until
+// ctx ends. A large one is collected as always. An operator's GOGC stands.
+func collectSlowly(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	defer debug.SetGCPercent(leastPace)
+	tick := time.NewTicker(paceEvery)
+	defer tick.Stop()
+	for pace := 0; ; {
+		if next := paceFor(liveHeap()); next != pace {
+			pace = next
+			debug.SetGCPercent(pace)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// paceFor is the percentage for a live heap of so many bytes, in steps.
+func paceFor(live uint64) int {
+	const step = 25
+	pace := 100 * heapRoom / max(live, 1)
+	return int(min(max(pace/step*step, leastPace), mostPace))
+}
+
+// liveHeap is what the last collection left.
+func liveHeap() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"runtime"
+	"testing"
+)
+
+func TestPaceFor(t *testing.T) {
+	for live, want := range map[uint64]int{
+		0: 300, 4 << 20: 300, 10 << 20: 300, 12 << 20: 250, 16 << 20: 200, 20 << 20: 150, 32 << 20: 100, 200 << 20: 100,
+	} {
+		if got := paceFor(live); got != want {
+			t.Errorf("a live heap of %d MiB: %d%%, want %d%%", live>>20, got, want)
+		}
+	}
+}
+
+func TestLiveHeap(t *testing.T) {
+	runtime.GC()
+	if live := liveHeap(); live < 100<<10 || live > 1<<30 {
+		t.Errorf("the live heap has %d bytes", live)
+	}
+}
