@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,6 +141,25 @@ func (c *check) bare(key string, u *url.URL) {
 	if u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		c.fault(key, "must end after the host and port: %s://%s", u.Scheme, u.Host)
 	}
+}
+
+// below reports a URL that has more than an origin and a path to be below of. That
+// path must not begin as one of ours: nobody could tell whether a proxy has taken it
+// off.
+func (c *check) below(key string, u *url.URL) {
+	first, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	switch {
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !pathBelow(u.EscapedPath()):
+		c.fault(key, "must end after the host and port, or after a plain path without a slash at its end: %s://%s/drawbridge", u.Scheme, u.Host)
+	case slices.Contains([]string{"token", "auth", "api", "console", "oauth2", "verify"}, first):
+		c.fault(key, "the path must not begin with /%s, which is an endpoint of its own; use another one, such as /drawbridge", first)
+	}
+}
+
+// pathBelow accepts segments that nothing on the way rewrites, and no slash at the
+// end, which would make realm URLs with two.
+func pathBelow(path string) bool {
+	return regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9._~-]*)*$`).MatchString(path)
 }
 
 func validPort(port string) bool {

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -37,12 +38,22 @@ func (c *Config) APIAudience() string {
 	return strings.TrimSuffix(c.Server.ExternalURL, "/") + "/api/v1"
 }
 
+// PathPrefix is the path of external_url, below which everything is reached.
+func (c *Config) PathPrefix() string {
+	u, err := url.Parse(c.Server.ExternalURL)
+	if err != nil { // the check refuses it
+		return ""
+	}
+	return u.Path
+}
+
 // Server says where and how Drawbridge listens.
 type Server struct {
 	// Addr is host:port, without a host every address; unix:PATH or systemd:NAME, a
 	// socket that systemd passes.
 	Addr string `mapstructure:"addr"`
-	// ExternalURL is how clients reach us: scheme, host and port, no path. Its
+	// ExternalURL is how clients reach us: scheme, host and port, and the path below
+	// which a proxy has us, if it is not the whole host. Its
 	// host is in the self-signed certificate. Load fills it in from Addr and the
 	// TLS mode when the file leaves it out.
 	ExternalURL string `mapstructure:"external_url"`

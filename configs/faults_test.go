@@ -108,8 +108,11 @@ func TestFaultsOfSections(t *testing.T) {
 		{"socket without a URL", "server: {addr: 'systemd:s'}", []string{"c.yaml:1: server.external_url: is required, since server.addr does not say how clients reach it"}},
 		{"same listener", "server:\n  telemetry_addr: ':5001'", []string{"c.yaml:2: server.telemetry_addr: is the same as server.addr; metrics have a listener of their own"}},
 		{"no URL", "server: {external_url: auth.example.com}", []string{"c.yaml:1: server.external_url: must be a URL that begins with https:// or http:// and has a host"}},
-		{"URL with a path", "server: {external_url: 'https://a.example/auth'}", []string{"c.yaml:1: server.external_url: must end after the host and port: https://a.example"}},
-		{"URL with a slash", "server: {external_url: 'https://a.example:1/'}", []string{"c.yaml:1: server.external_url: must end after the host and port: https://a.example:1"}},
+		{"URL with a path", "server: {external_url: 'https://a.example/draw.bridge/a-1'}", nil},
+		{"URL with a path of ours", "server: {external_url: 'https://a.example/auth/x'}", []string{"c.yaml:1: server.external_url: the path must not begin with /auth, which is an endpoint of its own; use another one, such as /drawbridge"}},
+		{"URL with a slash", "server: {external_url: 'https://a.example:1/'}", []string{"c.yaml:1: server.external_url: must end after the host and port, or after a plain path without a slash at its end: https://a.example:1/drawbridge"}},
+		{"URL with a path that climbs", "server: {external_url: 'https://a.example:1/a/../b'}", []string{"c.yaml:1: server.external_url: must end after the host and port, or after a plain path without a slash at its end: https://a.example:1/drawbridge"}},
+		{"URL with a query", "server: {external_url: 'https://a.example:1?x'}", []string{"c.yaml:1: server.external_url: must end after the host and port, or after a plain path without a slash at its end: https://a.example:1/drawbridge"}},
 		{"URL with a password", "server: {external_url: 'https://a:hunter2@b'}", []string{"c.yaml:1: server.external_url: a URL here has no user name and no password"}},
 		{"http with TLS", "server: {external_url: 'http://a.example'}", []string{"c.yaml:1: server.external_url: must begin with https://, since server.tls.mode is self-signed"}},
 		{"http for others", "server:\n  tls: {mode: 'off'}\n  external_url: 'http://a.example'", []string{

@@ -99,7 +99,7 @@ func (c *check) externalURL(s Server) {
 	if u == nil {
 		return
 	}
-	c.bare(key, u)
+	c.below(key, u)
 	switch {
 	case u.Scheme == "https":
 	case s.TLS.Mode != TLSOff:

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -126,16 +125,9 @@ func (f *failures) end(ctx context.Context, a attempt, verdict Verdict) {
 // who logs in from where is nobody's business there.
 //
 // It folds case, since directories do: else one name has as many budgets as it
-// has spellings. Of an IPv6 address the network counts, since whoever has one
-// address has all 2^64 of them.
+// has spellings.
 func (f *failures) pair(cred identity.Credential) string {
-	address := cred.Address
-	if addr, err := netip.ParseAddr(address); err == nil && addr.Unmap().Is6() {
-		if network, err := addr.WithZone("").Prefix(64); err == nil {
-			address = network.String()
-		}
-	}
 	mac := hmac.New(sha256.New, f.secret)
-	writeFields(mac, "failures", strings.ToLower(cred.Username), address)
+	writeFields(mac, "failures", strings.ToLower(cred.Username), identity.Network(cred.Address))
 	return "failures:" + hex.EncodeToString(mac.Sum(nil))
 }

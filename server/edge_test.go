@@ -52,6 +52,10 @@ func TestRateLimit(t *testing.T) {
 		{"192.0.2.1", "/api/v1/policy", http.StatusTooManyRequests, "application/problem+json"},
 		{"192.0.2.2", "/token", http.StatusNoContent, ""},
 		{"broken", "/token", http.StatusNoContent, ""},
+		{"2001:db8::1", "/token", http.StatusNoContent, ""},
+		{"2001:db8::ffff:ffff", "/token", http.StatusTooManyRequests, "application/json"},
+		{"2001:db8:0:1::1", "/token", http.StatusNoContent, ""},
+		{"::ffff:192.0.2.2", "/token", http.StatusTooManyRequests, "application/json"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, tt.path, nil)
 		r.RemoteAddr = tt.address

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"drawbridge/identity"
 )
 
 // Rate says how long somebody has to wait for their next request; zero is not at all.
@@ -12,7 +14,8 @@ type Rate interface {
 	Allow(ctx context.Context, key string) (time.Duration, error)
 }
 
-// RateLimit refuses requests that come too often from one address.
+// RateLimit refuses requests that come too often from one address, or from one /64 of
+// IPv6.
 type RateLimit struct {
 	Rate       Rate
 	ClientAddr func(*http.Request) string
@@ -25,7 +28,7 @@ const rateKey = "rate:address:"
 // everybody else. A limit that cannot be asked refuses nobody.
 func (l *RateLimit) Before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		wait, err := l.Rate.Allow(r.Context(), rateKey+l.ClientAddr(r))
+		wait, err := l.Rate.Allow(r.Context(), rateKey+identity.Network(l.ClientAddr(r)))
 		if err != nil || wait <= 0 {
 			next.ServeHTTP(w, r)
 			return

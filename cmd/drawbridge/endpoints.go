@@ -38,7 +38,7 @@ func (a *app) handler() http.Handler {
 			Keys: a.keys, Revocations: a.revoked, Audience: a.cfg.APIAudience(), Issuer: a.cfg.Server.ExternalURL,
 			TTL: a.cfg.Tokens.AccessTTL, NewID: newTokenID, Clock: time.Now,
 		},
-		Origins: a.cfg.Server.CORS.AllowedOrigins, ClientAddr: clientAddr, RequestID: server.RequestID, Version: version, Log: a.log,
+		ServerURL: a.cfg.Server.ExternalURL, Origins: a.cfg.Server.CORS.AllowedOrigins, ClientAddr: clientAddr, RequestID: server.RequestID, Version: version, Log: a.log,
 	}).Mount(mux)
 	a.mountConsole(mux, clientAddr)
 	a.mountKeys(mux)
@@ -51,8 +51,8 @@ func (a *app) handler() http.Handler {
 		Tokens: a.verifier, Revocations: a.revoked, Services: services(a.cfg), Realm: a.cfg.Server.ExternalURL + "/token",
 		Metrics: verify.NewMetrics(a.metrics), Audit: a.audit, ClientAddr: clientAddr, Clock: time.Now,
 	}
-	return verify.Before(server.WithMetrics(a.metrics, "verify", gateways),
-		server.WithRequestID(trusted, server.WithRequestLog(a.log, server.WithMetricsByPath(a.metrics, main))))
+	return server.WithPrefix(a.cfg.PathPrefix(), verify.Before(server.WithMetrics(a.metrics, "verify", gateways),
+		server.WithRequestID(trusted, server.WithRequestLog(a.log, server.WithMetricsByPath(a.metrics, main)))))
 }
 
 // mountConsole registers the web console.
@@ -62,6 +62,7 @@ func (a *app) mountConsole(mux *http.ServeMux, clientAddr func(*http.Request) st
 		Revocations: a.revoked, Revoker: revocation.NewRevoker(a.changes, time.Now),
 		Secret: func() []byte { return a.keys.Derive("console sessions") }, Clock: time.Now, Rand: rand.Reader,
 		ClientAddr: clientAddr, RequestID: server.RequestID, Version: version, Metrics: a.metrics, Log: a.log,
+		Prefix: a.cfg.PathPrefix(),
 	}).Mount(mux)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"drawbridge/identity"
@@ -64,7 +65,7 @@ func openRemote(cmd *cobra.Command) (*client.Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) || u.User != nil {
 		return nil, fmt.Errorf("--server: %q is no URL such as https://auth.example.com:5001; passwords go over https alone", server)
 	}
-	c := &client.Client{URL: u.Scheme + "://" + u.Host}
+	c := &client.Client{URL: u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/")}
 	if c.HTTP, err = remoteHTTP(cmd); err != nil {
 		return nil, err
 	}

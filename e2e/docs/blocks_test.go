@@ -21,7 +21,8 @@ type block struct {
 }
 
 // runners are the names that the tests of this package run, and those of the packages
-// gateway, monitoring and packages. A name ends up here by hand, beside the test that runs it.
+// edge, gateway, monitoring and packages. A name ends up here by hand, beside the test
+// that runs it.
 func runners() []string {
 	return []string{
 		"api",
@@ -116,6 +117,11 @@ func runners() []string {
 		"policy-check",
 		"prometheus",
 		"promtool",
+		"proxy-caddy",
+		"proxy-config",
+		"proxy-haproxy",
+		"proxy-nginx",
+		"proxy-nginx-strip",
 		"registry-config",
 		"release-make",
 		"release-verify",

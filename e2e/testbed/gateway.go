@@ -64,6 +64,14 @@ func StartCaddy(t testing.TB, config func(addr, dir string) string) *Gateway {
 	})
 }
 
+// StartHAProxy runs HAProxy with the configuration that config returns.
+func StartHAProxy(t testing.TB, config func(addr, dir string) string) *Gateway {
+	t.Helper()
+	return startGateway(t, "haproxy", "haproxy.cfg", config, func(program, file string) *exec.Cmd {
+		return exec.CommandContext(context.Background(), program, "-db", "-f", file) // #nosec G204
+	})
+}
+
 func startGateway(t testing.TB, program, name string, config func(addr, dir string) string, command func(program, file string) *exec.Cmd) *Gateway {
 	t.Helper()
 	g := &Gateway{Dir: t.TempDir()}

@@ -448,6 +448,23 @@ func TestNobodyAdministersOnAStaleAnswer(t *testing.T) {
 	}
 }
 
+// Whoever asks first for the description does not race with others who do.
+func TestManyAskForTheDescriptionAtOnce(t *testing.T) {
+	w := newWorld(t)
+	for form, kind := range map[string]string{".json": "json", ".yaml": "yaml", "-3.0.json": "json", "-3.0.yaml": "yaml"} {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				a := w.do("", "GET", "/api/openapi"+form, "")
+				if a.status != 200 || a.header.Get("Content-Type") != "application/openapi+"+kind || !strings.Contains(a.text, "who-can") {
+					t.Errorf("%s: %d %v", form, a.status, a.header)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
 func TestOpenAPI(t *testing.T) {
 	w := newWorld(t)
 	served := w.do("", "GET", "/api/openapi.json", "")

@@ -21,6 +21,8 @@ type Handler struct {
 	Origins []string
 	// Bearer makes and reads the tokens that callers may show instead of a password.
 	Bearer Bearer
+	// ServerURL is where the API is, for its description; empty: not said.
+	ServerURL string
 	// ClientAddr returns the caller's address, RequestID the ID under which the
 	// request is logged.
 	ClientAddr func(*http.Request) string
@@ -35,7 +37,7 @@ const basePath = "/api/v1"
 // Mount registers the API and its OpenAPI document.
 func (h *Handler) Mount(mux *http.ServeMux) {
 	inner := http.NewServeMux()
-	h.api(inner)
+	describe(inner, h.api(inner).OpenAPI())
 	// Browsers attach Basic credentials they were once asked for, also to
 	// requests that another site makes them send.
 	sameOrigin := http.NewCrossOriginProtection()
@@ -60,7 +62,7 @@ func OpenAPI(version string) ([]byte, error) {
 func (h *Handler) api(mux *http.ServeMux) huma.API {
 	config := huma.DefaultConfig("Drawbridge", h.Version)
 	config.Info.Description = "Who may do what in every registry, and why."
-	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil // no $schema members
 	config.Transformers = append(config.Transformers, h.finish)
 	config.RejectUnknownQueryParameters = true
@@ -69,6 +71,9 @@ func (h *Handler) api(mux *http.ServeMux) huma.API {
 	}
 	config.Components.SecuritySchemes["token"] = &huma.SecurityScheme{
 		Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A token of POST " + tokenPath + ".",
+	}
+	if h.ServerURL != "" {
+		config.Servers = []*huma.Server{{URL: h.ServerURL}}
 	}
 	config.Security = []map[string][]string{{"basic": {}}, {"token": {}}}
 	api := humago.New(mux, config)

@@ -33,6 +33,9 @@ type Handler struct {
 	Secret func() []byte
 	Clock  func() time.Time
 	Rand   io.Reader
+	// Prefix is the path below which browsers reach the console, such as /drawbridge;
+	// requests come without it.
+	Prefix string
 	// ClientAddr returns the caller's address, RequestID the ID under which the
 	// request is logged.
 	ClientAddr func(*http.Request) string

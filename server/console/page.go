@@ -110,8 +110,22 @@ func (v *visit) show(status int, name, title string, body any) error {
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
-	_, _ = out.WriteTo(v.w) // a browser that hung up is nobody's error
+	_, _ = v.w.Write(linked(out.Bytes(), v.Prefix)) // a browser that hung up is nobody's error
 	return nil
+}
+
+// linked puts the prefix before the page's links. Only an attribute of a template has
+// a quotation mark that is one: those in data are escaped, so that no data is taken for
+// a link.
+func linked(page []byte, prefix string) []byte {
+	if prefix == "" {
+		return page
+	}
+	for _, attribute := range []string{"href", "src", "action"} {
+		start := " " + attribute + `="`
+		page = bytes.ReplaceAll(page, []byte(start+"/console"), []byte(start+prefix+"/console"))
+	}
+	return page
 }
 
 // done are the sentences that a redirect may have the next page say.
