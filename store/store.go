@@ -25,6 +25,9 @@ var ErrNotFound = errors.New("not found")
 // no request for longer than a client waits.
 const callTimeout = 5 * time.Second
 
+// migrateTimeout bounds how long bringing a SQLite schema up to date holds up a start.
+const migrateTimeout = 10 * time.Minute
+
 // Options configures [Open].
 type Options struct {
 	// URL is postgres://...; empty is SQLite in Dir.
@@ -55,7 +58,14 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.Ready(ctx)
+	if !s.dialect.remote { // nothing goes on without it, and a large table takes its time
+		ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
+		defer cancel()
+		err = s.migrate(ctx)
+	}
+	if err == nil {
+		err = s.Ready(ctx)
+	}
 	switch {
 	case err == nil:
 	case s.dialect.remote && errors.Is(err, ErrUnavailable):
