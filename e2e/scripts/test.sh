@@ -11,13 +11,10 @@ export E2E_BINARY=${E2E_BINARY:-$root/.tools/bin/drawbridge-e2e}
 
 status=0
 go test -race -timeout 15m ./... || status=1
-# -count=1: a result against servers that have changed since is worth nothing. -p 3: most
-# of them wait for servers most of the time, whatever the machine's processors. The
+# -count=1: a result against servers that have changed since is worth nothing. The
 # console's tests wait: a browser gives up its requests whenever the machine's network
 # changes, which the containers of the others do.
-# The longest come first.
-(cd e2e && { printf '%s\n' ./docs ./compose ./replicas && go list ./... | grep -v '/console$'; } |
-	xargs go test -race -count=1 -p 3 -timeout 25m) || status=1
+(cd e2e && go list ./... | grep -v '/console$' | xargs go test -race -count=1 -timeout 25m) || status=1
 console=$(mktemp)
 (cd e2e && go test -race -count=1 -timeout 10m ./console) >"$console" 2>&1 &
 browser=$!
