@@ -35,8 +35,7 @@ func (s *site) reach(ctx context.Context) Outcome {
 		return okay("answers %d", direct.status)
 	}
 	if s.plain() && s.speaksTLS(ctx) {
-		return found("", finding(TLSOnPlain, fmt.Sprintf("At %s a TLS server answers, and the URL begins with http://.", s.url.Host),
-			"Write the URL as https://"+s.url.Host+", in the configuration and wherever clients have it."))
+		return found("", s.tlsOnPlain())
 	}
 	return found("", s.stranger(direct))
 }
@@ -50,6 +49,12 @@ func (s *site) look(ctx context.Context, proxy func(*http.Request) (*url.URL, er
 		return answer{}, err
 	}
 	return s.net.do(s.net.lookOnly(proxy), req)
+}
+
+// tlsOnPlain is the finding of a URL that should begin with https://.
+func (s *site) tlsOnPlain() Finding {
+	return finding(TLSOnPlain, fmt.Sprintf("At %s a TLS server answers, and the URL begins with http://.", s.url.Host),
+		"Write the URL as https://"+s.url.Host+", in the configuration and wherever clients have it.")
 }
 
 // speaksTLS tries a handshake.
@@ -115,8 +120,7 @@ func (s *site) unreached(ctx context.Context, err error) Finding {
 		return finding(TLSWeak, fmt.Sprintf("The handshake with %s fails: %s.", s.url.Host, cause(err)),
 			"Let the server speak TLS 1.2 and 1.3; nginx: ssl_protocols TLSv1.2 TLSv1.3;")
 	case s.plain() && s.speaksTLS(ctx):
-		return finding(TLSOnPlain, fmt.Sprintf("At %s a TLS server answers, and the URL begins with http://.", s.url.Host),
-			"Write the URL as https://"+s.url.Host+", in the configuration and wherever clients have it.")
+		return s.tlsOnPlain()
 	}
 	return finding(NoAnswer, fmt.Sprintf("%s: %s.", withPort(s.url), cause(err)),
 		"Look for a firewall or a security group between this machine and that one: nc -vz "+strings.Replace(withPort(s.url), ":", " ", 1),

@@ -34,7 +34,7 @@ func (d *doctorCommand) examine(ctx context.Context, cfg configs.Connector) (tro
 }
 
 func examineLDAP(ctx context.Context, c *ldap.Connector, cfg configs.Connector) (trouble *doctor.Trouble, detail string) {
-	fault, err := c.Diagnose(ctx)
+	fault, err := c.Diagnose(ctx, nobody)
 	switch fault {
 	case ldap.NoFault:
 		return nil, "reached, the service account may log in, people and groups can be searched"

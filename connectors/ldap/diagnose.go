@@ -19,13 +19,10 @@ const (
 	GroupsAbsent       // groups.base_dn cannot be searched
 )
 
-// nobody is a username that no directory has.
-const nobody = "drawbridge-doctor-nobody"
-
 // Diagnose does what a login does before it knows the person: it connects, binds as
-// the service account and searches people and groups, on a connection of its own. The
-// error says more, and never holds a secret.
-func (c *Connector) Diagnose(ctx context.Context) (Fault, error) {
+// the service account and searches people, for a username that nobody has, and groups,
+// on a connection of its own. The error says more, and never holds a secret.
+func (c *Connector) Diagnose(ctx context.Context, nobody string) (Fault, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.login)
 	defer cancel()
 	s, err := c.openService(ctx, nil)
