@@ -22,8 +22,8 @@ func ParseEndpoint(text string) (*url.URL, error) {
 		return nil, errors.New("must be a URL that begins with http:// or https:// and has a host, such as http://collector:4318; OTLP over gRPC is not spoken")
 	case u.User != nil:
 		return nil, errors.New("a URL here has no user name and no password; they belong in tracing.headers")
-	case u.Fragment != "":
-		return nil, errors.New("a URL here has no #fragment")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "": // errors quote the URL, and a query may be a secret
+		return nil, errors.New("must end with its path: a URL here has no query and no fragment; keys belong in tracing.headers")
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path, u.RawPath = defaultPath, ""

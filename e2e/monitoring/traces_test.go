@@ -69,12 +69,20 @@ func byRequest(c *testbed.Collector, what, id string) []testbed.CollectedSpan {
 func TestTraceOfALogin(t *testing.T) {
 	t.Parallel()
 	directory, collector := testbed.StartSlapd(t), testbed.StartCollector(t)
-	s := tracedServer(t, directory, collector.URL, "1", "")
 	alice := testbed.SeedPassword("alice")
-	login := testbed.TokenRequest{User: "alice", Password: alice, Scopes: []string{"repository:payments/api:push"}, Form: true, Offline: true}
-	first := s.Ask(login)
-	id := first.Header.Get("X-Request-Id")
-	spans := byRequest(collector, "the login", id)
+	var s *testbed.Server
+	var first testbed.TokenAnswer
+	var id string
+	var spans []testbed.CollectedSpan
+	login := func() (redisWasSlow bool) {
+		s = tracedServer(t, directory, collector.URL, "1", "")
+		first = s.Ask(testbed.TokenRequest{User: "alice", Password: alice, Scopes: []string{"repository:payments/api:push"}, Form: true, Offline: true})
+		id = first.Header.Get("X-Request-Id")
+		spans = byRequest(collector, "the login", id)
+		return slices.ContainsFunc(spans, func(s testbed.CollectedSpan) bool { return strings.HasPrefix(s.Name, "redis") && s.Failed })
+	}
+	for attempt := 1; login() && attempt < 3; attempt++ { // on a busy machine
+	}
 	const want = `POST /token 
   identify ok
     redis get miss
@@ -175,11 +183,10 @@ func TestCollectorsThatAreAway(t *testing.T) {
 	count := func(s *testbed.Server, outcome string) float64 {
 		return s.Metrics()[`drawbridge_trace_spans_total{outcome="`+outcome+`"}`]
 	}
-	inParallel(1500, 16, func(int) { login(s) })
-	login(gone)
-	if count(s, "dropped") == 0 {
-		t.Error("nothing is dropped")
+	for count(s, "dropped") == 0 { // a request is four spans, and 512 of them fail in 5 s
+		inParallel(200, 16, func(int) { login(s) })
 	}
+	login(gone)
 	const away = "the collector of traces does not take spans"
 	for _, one := range []*testbed.Server{s, gone} {
 		one.Await("it is known that the collector is away", func() bool { login(one); return count(one, "failed") > 0 })
