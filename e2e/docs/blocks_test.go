@@ -196,6 +196,7 @@ func one(t *testing.T, name string) string {
 }
 
 func TestEveryBlockIsRun(t *testing.T) {
+	t.Parallel()
 	for _, page := range pages(t) {
 		found, faults := blocks(t, page)
 		for _, line := range faults {
@@ -211,6 +212,7 @@ func TestEveryBlockIsRun(t *testing.T) {
 
 // The README promises that `make test` is the whole suite, and .ci/run runs it.
 func TestTheSuiteIsWhatTheREADMESays(t *testing.T) {
+	t.Parallel()
 	command := strings.TrimSpace(one(t, "this-suite"))
 	ci, err := os.ReadFile(filepath.Join(testbed.Root(t), ".ci", "run"))
 	if err != nil {
@@ -223,6 +225,7 @@ func TestTheSuiteIsWhatTheREADMESays(t *testing.T) {
 
 // Links lead to files that exist.
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 	for _, page := range pages(t) {
 		text, err := os.ReadFile(page)
