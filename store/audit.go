@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"drawbridge/audit"
+	"drawbridge/tracing"
 )
 
 const (
@@ -204,7 +205,9 @@ func (s *Store) pruneAuditUntil(ctx context.Context, at int64, id string) (int64
 }
 
 // viewFor is view with a time of its own.
-func (s *Store) viewFor(ctx context.Context, most time.Duration, what string, f func(ctx context.Context, q querier) error) error {
+func (s *Store) viewFor(ctx context.Context, most time.Duration, what string, f func(ctx context.Context, q querier) error) (err error) {
+	span := tracing.Ask(ctx, s.dialect.name, what, "")
+	defer func() { end(span, err) }()
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	if err := s.migrate(ctx); err != nil {

@@ -134,6 +134,7 @@ func runners() []string {
 		"session-list",
 		"session-revoke",
 		"this-suite",
+		"tracing-settings",
 		"upgrade-deb",
 		"upgrade-kube",
 		"upgrade-kube-back",
