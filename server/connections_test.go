@@ -8,6 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -122,6 +126,19 @@ func TestServeBoundsTimes(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// The times that clients have are those of docs/limits.md.
+func TestTimesOfThePage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "limits.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, is := range server.TimesOfThePage() {
+		if !regexp.MustCompile("(?m)^\\| `" + name + "` \\|[^|]*\\| " + strconv.Itoa(int(is.Seconds())) + " s( each)? \\|").Match(page) {
+			t.Errorf("docs/limits.md does not have %s for %s", is, name)
+		}
 	}
 }
 

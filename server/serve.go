@@ -29,10 +29,13 @@ type Options struct {
 // times bound how long clients may take.
 type times struct{ header, request, answer, idle time.Duration }
 
+// standard are the times that everybody has.
+func standard() times { return times{readHeaderTimeout, readTimeout, writeTimeout, idleTimeout} }
+
 // Serve answers requests on the listener until ctx ends, then drains as the
 // package documentation says, and returns nil.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, opts Options) error {
-	return serveWithin(ctx, l, handler, opts, times{readHeaderTimeout, readTimeout, writeTimeout, idleTimeout})
+	return serveWithin(ctx, l, handler, opts, standard())
 }
 
 func serveWithin(ctx context.Context, l net.Listener, handler http.Handler, opts Options, within times) error {
