@@ -90,7 +90,7 @@ func runners() []string {
 		"ldap-domain",
 		"listen-acme",
 		"listen-cors",
-		"listen-limits",
+		"limits-settings",
 		"listen-nginx",
 		"listen-socket",
 		"log-settings",
