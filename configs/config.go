@@ -304,6 +304,9 @@ type Limits struct {
 	// AccountRequestsPerSecond bounds the token requests of one account, from wherever
 	// they come; 0: off.
 	AccountRequestsPerSecond float64 `mapstructure:"account_requests_per_second"`
+
+	// Connections bounds the connections of clients that are open at once; 0: off.
+	Connections int `mapstructure:"connections"`
 }
 
 // Audit says where audit events go.

@@ -194,9 +194,10 @@ func TestFaultsOfSections(t *testing.T) {
 		{"store", "store:\n  url: 'mysql://h/d'", []string{"c.yaml:2: store.url: must begin with postgres:// or postgresql://, or be empty for SQLite in data_dir"}},
 		{"store from a file", "store:\n  url_file: pw", []string{"c.yaml:2: store.url: must begin with postgres:// or postgresql://, or be empty for SQLite in data_dir"}},
 		{"store without a host", "store:\n  url: 'postgres:///d'", []string{"c.yaml:2: store.url: has no host"}},
-		{"limits", "limits:\n  login_failures_per_minute: -1\n  requests_per_second: .nan", []string{
+		{"limits", "limits:\n  login_failures_per_minute: -1\n  requests_per_second: .nan\n  connections: -1", []string{
 			"c.yaml:2: limits.login_failures_per_minute: may not be negative; 0 turns the limit off",
 			"c.yaml:3: limits.requests_per_second: must be a number of 0.001 to 1000000; 0 turns the limit off",
+			"c.yaml:4: limits.connections: must be a number of 0 to 1000000; 0 turns the limit off",
 		}},
 		{"traces", "tracing: {endpoint: 'http://collector:4318', sample_ratio: 0}", nil},
 		{"traces over gRPC", "tracing: {endpoint: 'collector:4317'}", []string{

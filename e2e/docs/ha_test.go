@@ -148,7 +148,7 @@ func TestOutagesAreTested(t *testing.T) {
 			t.Errorf("no test shows %s", line)
 		}
 		for _, m := range tests {
-			if !hasTest(t, filepath.Join(root, m[1]), m[2]) {
+			if !testbed.HasTest(t, m[1], m[2]) {
 				t.Errorf("%s has no %s", m[1], m[2])
 			}
 		}
@@ -156,22 +156,4 @@ func TestOutagesAreTested(t *testing.T) {
 	if named == 0 {
 		t.Error("docs/ha.md names no test")
 	}
-}
-
-func hasTest(t *testing.T, folder, name string) bool {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(text), "\nfunc "+name+"(t *testing.T)") {
-			return true
-		}
-	}
-	return false
 }

@@ -26,7 +26,7 @@ func listeningFiles(t *testing.T) map[string]string {
 func TestListeningSettings(t *testing.T) {
 	t.Parallel()
 	server := testbed.StartDrawbridge(t, testbed.ServerOptions{Config: rest, Files: listeningFiles(t)})
-	for _, name := range []string{"listen-acme", "listen-cors", "listen-limits"} {
+	for _, name := range []string{"listen-acme", "listen-cors", "limits-settings"} {
 		server.WriteFile(name+".yaml", one(t, name)+rest)
 		if got := testbed.RunDrawbridge(t, server.Dir, "", "config", "check", "--config", name+".yaml"); got.Code != 0 {
 			t.Errorf("%s: %+v", name, got)

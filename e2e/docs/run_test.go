@@ -210,7 +210,15 @@ func TestPolicyInTheStore(t *testing.T) {
 // login runs a command that asks for a password on a terminal.
 func (s *shell) login(command, password string) string {
 	s.t.Helper()
-	cmd, out := s.command("script -qec '"+command+"' /dev/null"), &printed{}
+	out, _ := s.prompted(command, password) // what it printed says how it ended
+	return out
+}
+
+// prompted runs a script on a terminal and types the passwords that it asks for.
+func (s *shell) prompted(script string, passwords ...string) (string, error) {
+	s.t.Helper()
+	s.env = append(s.env, "SCRIPT="+script)
+	cmd, out := s.command("script -qec 'bash -euo pipefail -c \"$SCRIPT\"' /dev/null"), &printed{}
 	cmd.Stdout, cmd.Stderr = out, out
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -219,10 +227,12 @@ func (s *shell) login(command, password string) string {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	out.find(s.t, `Password: `)
-	_, _ = fmt.Fprintln(stdin, password)
-	_ = cmd.Wait() // what it printed says how it ended
-	return out.buf.String()
+	for i, password := range passwords {
+		out.find(s.t, fmt.Sprintf(`(?s)(assword: .*){%d}`, i+1))
+		_, _ = fmt.Fprintln(stdin, password)
+	}
+	err = cmd.Wait()
+	return out.buf.String(), err
 }
 
 // The example: checked, and then really started.
@@ -282,20 +292,18 @@ func TestDropIn(t *testing.T) {
 	}
 }
 
-// Each connector that docs/connectors.md shows is a part of a configuration that
+// Connectors that are shown without the rest are parts of a configuration that
 // passes the check. The secrets they name are given another way, which wins.
 func TestConnectorExamples(t *testing.T) {
 	t.Parallel()
-	s := inRepository(t)
-	s.env = append(s.env, "S=x")
+	s := newShell(t, t.TempDir())
+	s.write("htpasswd", "")
 	const bindPassword, clientSecret = "DRAWBRIDGE_CONNECTORS_0_BIND_PASSWORD=x ", "DRAWBRIDGE_CONNECTORS_0_CLIENT_SECRET=x "
 	for name, secret := range map[string]string{
-		"htpasswd": "", "ldap": bindPassword, "ldap-domain": bindPassword, "oidc": clientSecret, "oidc-overage": clientSecret,
+		"ldap-domain": bindPassword, "htpasswd-fallback": bindPassword, "oidc-overage": clientSecret,
 	} {
-		text := one(t, name) + "registries:\n  - { service: S, issuer: I }\n"
-		if err := os.WriteFile(filepath.Join(s.dir, name+".yaml"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		text := strings.ReplaceAll(one(t, name), "/etc/drawbridge/", "") + "registries:\n  - { service: S, issuer: I }\n"
+		s.write(name+".yaml", text)
 		s.run(secret + "drawbridge config check " + name + ".yaml")
 	}
 }
@@ -329,13 +337,8 @@ func TestLoginTestCommands(t *testing.T) {
 func TestUserForgetCommand(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, t.TempDir())
-	config := "data_dir: data\n" + one(t, "htpasswd") + "registries: [{ service: x, issuer: y }]\n"
-	config = strings.ReplaceAll(strings.ReplaceAll(config, "name: local", "name: corp"), "configs/", "")
-	for name, text := range map[string]string{"drawbridge.yaml": config, "htpasswd": "", "htgroups": ""} {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.write("htpasswd", "")
+	s.write("drawbridge.yaml", "data_dir: data\nregistries: [ { service: S, issuer: I } ]\nconnectors: [ { name: corp, type: htpasswd, file: htpasswd } ]\n")
 	command := strings.ReplaceAll(one(t, "user-forget"), "/etc/", "")
 	if out := s.fail(2, command); !strings.Contains(out, "data_dir data does not exist") {
 		t.Error(out)
