@@ -128,6 +128,7 @@ func limits() map[string]limit {
 		"remembered":       unit("64 MiB", "forgets", "cache", "TestMemoryIsBounded", "TestMemoryFloodKeepsWhatIsUsed"),
 		"counted":          unit("100,000 of each", "forgets", "cache", "TestMemoryRateIsBounded", "TestMemoryBudgetIsBounded"),
 		"audit-events":     unit("8,192 for each", "counts it", "audit", "TestStoreIsDown", "TestFullDisk"),
+		"trace-spans":      unit("4,096", "counts it", "tracing", "TestACollectorThatHangs"),
 		"redis-time":       unit("250 ms", "goes on without", "e2e/faults", "TestRedisAway"),
 	}
 }
