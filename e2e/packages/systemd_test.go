@@ -74,8 +74,7 @@ func (m *machine) pid() string {
 // of this platform.
 func shown(t *testing.T, name string) string {
 	t.Helper()
-	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
-	return strings.NewReplacer("amd64", runtime.GOARCH, "x86_64", arch).Replace(testbed.Shown(t, "packages.md", name))
+	return strings.NewReplacer("amd64", runtime.GOARCH, "x86_64", rpmArch(runtime.GOARCH)).Replace(testbed.Shown(t, "packages.md", name))
 }
 
 const configuration = "/etc/drawbridge/drawbridge.yaml"
