@@ -73,9 +73,11 @@ func baseDefaults() *Config {
 		},
 		Robots: Robots{MaxTTL: 8760 * time.Hour},
 		Cache:  Cache{LookupTTL: 5 * time.Minute, CredTTL: time.Minute},
-		Limits: Limits{LoginFailuresPerMinute: 10},
+		Limits: Limits{LoginFailuresPerMinute: 10, Connections: 4096},
 		Audit:  Audit{File: "-", Store: true, Retention: 90 * 24 * time.Hour, MaxEvents: 5_000_000},
 		Log:    Log{Level: "info", Format: "json"},
+
+		Tracing: Tracing{SampleRatio: 1},
 	}
 }
 

@@ -118,9 +118,10 @@ robots: {max_ttl: 720h}
 policy: {file: policy.yaml}
 cache: {redis_url: "rediss://:pw@r1:6379,r2:6379/0?cluster=true", lookup_ttl: 1m, credential_ttl: 0}
 store: {url: "postgres://u:p@db/x"}
-limits: {login_failures_per_minute: 0, requests_per_second: 2.5, account_requests_per_second: 9}
+limits: {login_failures_per_minute: 0, requests_per_second: 2.5, account_requests_per_second: 9, connections: 64}
 audit: {file: audit.log, store: false, retention: 24h, max_events: 1000}
 log: {level: debug, format: text}
+tracing: {endpoint: "https://otel.example/traces", sample_ratio: 0.25, headers: "a=b", ca_file: tls/server.crt}
 `})
 	if _, _, err := server.SelfSigned("tls", []string{"localhost"}, time.Now()); err != nil {
 		t.Fatal(err)
@@ -170,9 +171,12 @@ log: {level: debug, format: text}
 		Policy: Policy{File: "policy.yaml"},
 		Cache:  Cache{RedisURL: identity.NewSecret("rediss://:pw@r1:6379,r2:6379/0?cluster=true"), LookupTTL: time.Minute},
 		Store:  Store{URL: identity.NewSecret("postgres://u:p@db/x")},
-		Limits: Limits{RequestsPerSecond: 2.5, AccountRequestsPerSecond: 9},
+		Limits: Limits{RequestsPerSecond: 2.5, AccountRequestsPerSecond: 9, Connections: 64},
 		Audit:  Audit{File: "audit.log", Store: false, Retention: 24 * time.Hour, MaxEvents: 1000},
 		Log:    Log{Level: "debug", Format: "text"},
+		Tracing: Tracing{
+			Endpoint: "https://otel.example/traces", SampleRatio: 0.25, Headers: identity.NewSecret("a=b"), CAFile: "tls/server.crt",
+		},
 	}
 	if diff := cmp.Diff(want, got, equalSecrets()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -33,6 +33,7 @@ func (c *Config) Validate() Problems {
 	found.auditLog(c.Audit)
 	found.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	found.oneOf("log.format", c.Log.Format, "json", "text")
+	found.tracing(c.Tracing)
 	return found.found
 }
 
@@ -129,7 +130,13 @@ func (c *check) limits(l Limits) {
 	}
 	c.rate("limits.requests_per_second", l.RequestsPerSecond)
 	c.rate("limits.account_requests_per_second", l.AccountRequestsPerSecond)
+	if l.Connections < 0 || l.Connections > maxConnections {
+		c.fault("limits.connections", "must be a number of 0 to %d; 0 turns the limit off", maxConnections)
+	}
 }
+
+// maxConnections is more than a process has files for.
+const maxConnections = 1_000_000
 
 // rate reports what is no number of times a second. Further below it would be a
 // ban.

@@ -8,7 +8,7 @@ import (
 // Checks returns what to look at: first what stands behind Drawbridge, then itself,
 // then each registry.
 func Checks(o Options, local *Local) ([]Check, error) {
-	u, err := baseURL(o.Server.URL)
+	u, err := parseURL(o.Server.URL)
 	if err != nil {
 		return nil, fmt.Errorf("server.external_url: %w", err)
 	}

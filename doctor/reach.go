@@ -54,7 +54,14 @@ func (s *site) look(ctx context.Context, proxy func(*http.Request) (*url.URL, er
 // tlsOnPlain is the finding of a URL that should begin with https://.
 func (s *site) tlsOnPlain() Finding {
 	return finding(TLSOnPlain, fmt.Sprintf("At %s a TLS server answers, and the URL begins with http://.", s.url.Host),
-		"Write the URL as https://"+s.url.Host+", in the configuration and wherever clients have it.")
+		"Write the URL as "+s.withScheme("https")+", in the configuration and wherever clients have it.")
+}
+
+// withScheme is the site's URL with another scheme.
+func (s *site) withScheme(scheme string) string {
+	u := *s.url
+	u.Scheme = scheme
+	return u.String()
 }
 
 // speaksTLS tries a handshake.
@@ -88,6 +95,9 @@ func (s *site) stranger(a answer) Finding {
 	if by := a.header.Get("Server"); by != "" {
 		seen += " by " + by
 	}
+	if to := a.header.Get("Location"); to != "" {
+		seen += ", with a redirect to " + to
+	}
 	if a.status >= http.StatusInternalServerError {
 		seen += "; a proxy answers so when what is behind it is down"
 	}
@@ -95,7 +105,11 @@ func (s *site) stranger(a answer) Finding {
 	if s.path != registryPath {
 		id, fix = NoDrawbridge, "Check server.external_url and the proxy in front: `curl "+s.at(s.path)+"` must print a JSON document with \"keys\"."
 	}
-	return finding(id, seen+".", fix, "A proxy in front must pass every path on, unchanged.")
+	pass := "A proxy in front must pass every path on, unchanged."
+	if prefix := s.url.Path; prefix != "" {
+		pass = "A proxy in front passes every path below " + prefix + " on, unchanged or without " + prefix + " (docs/proxies.md); nginx: location " + prefix + "/ { proxy_pass http://127.0.0.1:5001; }"
+	}
+	return finding(id, seen+".", fix, pass)
 }
 
 // unreached sorts what a connection failed on.
@@ -113,7 +127,7 @@ func (s *site) unreached(ctx context.Context, err error) Finding {
 			"A container has to publish the port (docker: -p), and a service has to listen on more than 127.0.0.1.")
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return finding(PlainOnTLS, fmt.Sprintf("At %s a server answers in plain HTTP, and the URL begins with https://.", s.url.Host),
-			"Give the server a certificate, or write the URL as http://"+s.url.Host+".",
+			"Give the server a certificate, or write the URL as "+s.withScheme("http")+".",
 			"For a registry without TLS, each docker needs in daemon.json, and a restart:",
 			fmt.Sprintf("{ \"insecure-registries\": [%q] }", s.hostPort()))
 	case isWeakTLS(err):

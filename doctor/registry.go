@@ -23,15 +23,17 @@ type exam struct {
 }
 
 func newExam(o Options, entry Registry, server *site) (*exam, error) {
-	u, err := baseURL(entry.URL)
+	u, err := parseURL(entry.URL)
 	if err != nil {
 		return nil, err
 	}
+	u.Path = "" // clients know a registry by host and port alone
 	return &exam{Options: o, entry: entry, server: server, site: &site{net: o.Net, url: u, path: registryPath, right: isRegistry}}, nil
 }
 
-// baseURL parses the URL of a server. One without a scheme is meant as https.
-func baseURL(text string) (*url.URL, error) {
+// parseURL parses the URL of a server, with the path below which it is. One without a
+// scheme is meant as https.
+func parseURL(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
 	}
@@ -42,7 +44,7 @@ func baseURL(text string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("%q is no URL such as https://registry.example.com:5000", text)
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
 }
 
 // checks are those of one registry, in the order in which a pull meets what they
@@ -127,37 +129,61 @@ func (x *exam) realm(ctx context.Context) Outcome {
 	} else if realm.Scheme == "http" && (x.url.Scheme == "https" || !isLoopback(realm.Hostname())) {
 		warnings = append(warnings, finding(RealmRefused, fmt.Sprintf("The realm %s is plain HTTP: clients would send passwords in the clear.", x.challenge.realm), x.realmFix()...))
 	}
-	path := strings.TrimSuffix(realm.Path, "/")
-	if path != "/token" && path != "/auth" {
-		return found("", append(warnings, finding(RealmElsewhere, fmt.Sprintf("The realm's path is %q, and Drawbridge answers at /token.", realm.Path), x.realmFix()...))...)
+	base, ok := aboveToken(realm)
+	if !ok {
+		return found("", append(warnings, finding(RealmElsewhere, fmt.Sprintf("The realm's path is %q, and Drawbridge answers at %s/token.", realm.Path, x.server.url.Path), x.realmFix()...))...)
 	}
-	if realm.Scheme == x.server.url.Scheme && withPort(realm) == withPort(x.server.url) {
+	if sameOrigin(base, x.server.url) && base.Path == x.server.url.Path {
 		return found("is "+x.challenge.realm, warnings...)
 	}
-	return x.otherRealm(ctx, realm, warnings)
+	return x.otherRealm(ctx, base, warnings)
 }
 
-// otherRealm looks at a realm that is not server.external_url: it may be another name
-// of the same server.
-func (x *exam) otherRealm(ctx context.Context, realm *url.URL, warnings []Finding) Outcome {
-	there := newServerSite(x.Options, &url.URL{Scheme: realm.Scheme, Host: realm.Host})
+// aboveToken is the URL of the Drawbridge whose token endpoint the realm is; ok is
+// false where it is none.
+func aboveToken(realm *url.URL) (base *url.URL, ok bool) {
+	base = &url.URL{Scheme: realm.Scheme, Host: realm.Host}
+	path := strings.TrimSuffix(realm.Path, "/")
+	for _, endpoint := range []string{"/token", "/auth"} {
+		if base.Path, ok = strings.CutSuffix(path, endpoint); ok {
+			return base, true
+		}
+	}
+	return nil, false
+}
+
+func sameOrigin(a, b *url.URL) bool { return a.Scheme == b.Scheme && withPort(a) == withPort(b) }
+
+// otherRealm looks at a realm that is not below server.external_url: base may be
+// another name of the same server.
+func (x *exam) otherRealm(ctx context.Context, base *url.URL, warnings []Finding) Outcome {
+	there := newServerSite(x.Options, base)
 	o := there.reach(ctx)
 	if o.State == OK {
 		o = there.secureServer(ctx)
 	}
 	if o.State == Fail {
-		what := fmt.Sprintf("The realm is %s, server.external_url is %s, and of the first: %s", x.challenge.realm, x.server, o.Findings[0].What)
-		id := RealmDead
-		if o.Findings[0].ID == NoDrawbridge {
-			id = RealmElsewhere
-		}
-		return found("", append(warnings, finding(id, what, append(x.realmFix(), o.Findings[0].Fix...)...))...)
+		return found("", append(warnings, x.lostRealm(base, o.Findings[0]))...)
 	}
 	if same, err := there.sameKeys(ctx, x.Server.SigningCA); err != nil || !same {
 		return found("", append(warnings, finding(RealmElsewhere,
 			fmt.Sprintf("The realm %s is of a Drawbridge with other keys than this one (%s).", x.challenge.realm, x.server), x.realmFix()...))...)
 	}
 	return found(fmt.Sprintf("is %s, another name of %s", x.challenge.realm, x.server), warnings...)
+}
+
+// lostRealm is the finding of a realm that leads nowhere, for the reason that why is.
+func (x *exam) lostRealm(base *url.URL, why Finding) Finding {
+	if why.ID == NoDrawbridge && sameOrigin(base, x.server.url) {
+		return finding(RealmElsewhere, fmt.Sprintf("The realm is %s, and Drawbridge is below %s: the path before /token is %q, and must be %q. %s",
+			x.challenge.realm, x.server, base.Path, x.server.url.Path, why.What), x.realmFix()[0])
+	}
+	id := RealmDead
+	if why.ID == NoDrawbridge {
+		id = RealmElsewhere
+	}
+	return finding(id, fmt.Sprintf("The realm is %s, server.external_url is %s, and of the first: %s", x.challenge.realm, x.server, why.What),
+		append(x.realmFix(), why.Fix...)...)
 }
 
 func (x *exam) realmFix() []string {

@@ -68,7 +68,7 @@ func (s *serverSite) secureServer(ctx context.Context) Outcome {
 	}
 	known := &site{net: s.net, url: s.url}
 	for _, r := range s.Entries {
-		u, err := baseURL(r.URL)
+		u, err := parseURL(r.URL)
 		if r.URL == "" || err != nil || isLoopback(u.Hostname()) {
 			continue
 		}

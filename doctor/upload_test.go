@@ -79,11 +79,11 @@ func TestTokensGoToTheRegistryAlone(t *testing.T) {
 // A password in a URL is refused, and in no error.
 func TestURLsHaveNoPassword(t *testing.T) {
 	for _, text := range []string{"https://admin:hunter2@registry.example.com", "admin:hunter2@registry.example.com", "https://admin:hunter2/@x"} {
-		if _, err := baseURL(text); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := parseURL(text); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
 		}
 	}
-	if u, err := baseURL("registry.example.com:5000"); err != nil || u.String() != "https://registry.example.com:5000" {
+	if u, err := parseURL("registry.example.com:5000"); err != nil || u.String() != "https://registry.example.com:5000" {
 		t.Errorf("%v %v", u, err)
 	}
 }

@@ -1,13 +1,15 @@
 // Package server holds what every listener shares: the server certificate
 // ([Certificate]), the client's address behind trusted proxies ([ClientAddr]),
-// request IDs, HTTP metrics, the telemetry endpoints ([Telemetry]) and a server
+// request IDs, traces, HTTP metrics, the telemetry endpoints ([Telemetry]) and a server
 // that starts and drains ([Serve]). The endpoints themselves are in the folders
 // below: registry/ for the token protocol.
 //
 // # Limits
 //
 // Headers are read within 10 s and have at most 64 KiB, a whole request within
-// 30 s. Over TLS nothing below version 1.2 is spoken.
+// 30 s, and its answer is to be taken within 60 s. A connection without a request is
+// closed after 120 s. Over TLS nothing below version 1.2 is spoken. docs/limits.md has
+// these and those of the endpoints.
 //
 // # The end
 //

@@ -19,17 +19,40 @@ type Options struct {
 	// DrainDelay is how long it goes on accepting after it was told to end: see the
 	// package documentation.
 	DrainDelay time.Duration
-	Log        *slog.Logger // required
+	// MaxConnections bounds those that are open at once; 0 is any number. Open is told
+	// of each that is opened, with 1, or closed, with -1; nil: nobody is.
+	MaxConnections int
+	Open           func(change float64)
+	Log            *slog.Logger // required
 }
+
+// times bound how long clients may take.
+type times struct{ header, request, answer, idle time.Duration }
+
+// standard are the times that everybody has.
+func standard() times { return times{readHeaderTimeout, readTimeout, writeTimeout, idleTimeout} }
 
 // Serve answers requests on the listener until ctx ends, then drains as the
 // package documentation says, and returns nil.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, opts Options) error {
+	return serveWithin(ctx, l, handler, opts, standard())
+}
+
+func serveWithin(ctx context.Context, l net.Listener, handler http.Handler, opts Options, within times) error {
 	var draining atomic.Bool
+	closing, track := draining.Load, (func(net.Conn, http.ConnState))(nil)
+	if opts.MaxConnections > 0 {
+		if opts.Open == nil {
+			opts.Open = func(float64) {}
+		}
+		conns := newConnections(l, opts.MaxConnections, opts.Open)
+		l, track = conns, conns.track
+		closing = func() bool { return draining.Load() || conns.crowded() }
+	}
 	srv := &http.Server{
-		Handler: closeWhen(&draining, handler), TLSConfig: opts.TLS,
-		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: closeWhen(closing, handler), TLSConfig: opts.TLS, ConnState: track,
+		ReadHeaderTimeout: within.header, ReadTimeout: within.request,
+		WriteTimeout: within.answer, IdleTimeout: within.idle, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
@@ -60,11 +83,11 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, opts Optio
 	return err
 }
 
-// closeWhen has clients close their connection after the answer once draining is
-// set. Closing idle ones from here would cut off requests that are on their way.
-func closeWhen(draining *atomic.Bool, next http.Handler) http.Handler {
+// closeWhen has clients close their connection after the answer while closing says so.
+// Closing idle ones of a server that drains would cut off requests on their way.
+func closeWhen(closing func() bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if draining.Load() {
+		if closing() {
 			w.Header().Set("Connection", "close") // over HTTP/2 it becomes a GOAWAY
 		}
 		next.ServeHTTP(w, r)

@@ -19,9 +19,11 @@ import (
 // once: a pull asks for several tokens and then for none for a long time.
 const burstTime = 10 * time.Second
 
-// limits are the rates of requests; nil ones are off.
+// limits are the rates of requests, of which nil ones are off, and how many
+// connections are open.
 type limits struct {
 	addresses, accounts cache.Rate
+	open                prometheus.Gauge
 }
 
 // counted counts what a rate refuses.
@@ -56,7 +58,10 @@ func newLimits(cfg configs.Limits, redis *cache.Redis, reg prometheus.Registerer
 		}
 		return counted{cache.NewTieredRate(cache.NewMemoryRate(limit, time.Now), shared, log), refused.WithLabelValues(by)}
 	}
-	return &limits{addresses: rate(cfg.RequestsPerSecond, "address"), accounts: rate(cfg.AccountRequestsPerSecond, "account")}
+	open := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
+		Name: "drawbridge_http_connections", Help: "Connections that are open on the main listener, where limits.connections bounds them.",
+	})
+	return &limits{open: open, addresses: rate(cfg.RequestsPerSecond, "address"), accounts: rate(cfg.AccountRequestsPerSecond, "account")}
 }
 
 // before limits the requests of addresses.

@@ -123,7 +123,7 @@ func (a *app) run(ctx context.Context, watcher *configs.Watcher, main, telemetry
 	group.Go(func() error {
 		defer drained()
 		return server.Serve(serving, main, a.handler(), server.Options{
-			TLS: cert.config, DrainDelay: a.cfg.Server.DrainDelay, Log: a.log,
+			TLS: cert.config, DrainDelay: a.cfg.Server.DrainDelay, MaxConnections: a.cfg.Limits.Connections, Open: a.limits.open.Add, Log: a.log,
 		})
 	})
 	if telemetry != nil {

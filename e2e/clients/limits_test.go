@@ -1,11 +1,7 @@
 package clients
 
 import (
-	"bufio"
-	"crypto/tls"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -71,33 +67,5 @@ func TestRequestsOverTheLimits(t *testing.T) {
 		if answer.Status != want {
 			t.Errorf("100 scopes for %q: status %d: %s; want %d", user, answer.Status, answer.Body, want)
 		}
-	}
-}
-
-// A header of a megabyte never reaches the token endpoint: the HTTP server
-// refuses it, in plain text, and hangs up.
-func TestHeaderOfAMegabyte(t *testing.T) {
-	t.Parallel()
-	s := serve(t, registries, local)
-	transport := s.Client().Transport.(*http.Transport)
-	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.URL, "https://"), transport.TLSClientConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	basic := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 1<<20) + ":x"))
-	go func() { // the server does not read all of it
-		_, _ = io.WriteString(conn, "GET /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic "+basic+"\r\n\r\n")
-	}()
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("status %d, want 431", resp.StatusCode)
-	}
-	if answer := s.Ask(testbed.TokenRequest{Service: filtering, User: admin, Password: adminPW}); answer.Status != http.StatusOK {
-		t.Errorf("after it: status %d: %s", answer.Status, answer.Body)
 	}
 }

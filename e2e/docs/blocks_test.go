@@ -105,7 +105,7 @@ func runners() []string {
 		"ldap-search",
 		"listen-acme",
 		"listen-cors",
-		"listen-limits",
+		"limits-settings",
 		"listen-nginx",
 		"listen-socket",
 		"log-settings",
@@ -152,6 +152,7 @@ func runners() []string {
 		"session-list",
 		"session-revoke",
 		"this-suite",
+		"tracing-settings",
 		"upgrade-deb",
 		"upgrade-kube",
 		"upgrade-kube-back",
@@ -213,6 +214,7 @@ func one(t *testing.T, name string) string {
 }
 
 func TestEveryBlockIsRun(t *testing.T) {
+	t.Parallel()
 	for _, page := range pages(t) {
 		found, faults := blocks(t, page)
 		for _, line := range faults {
@@ -228,6 +230,7 @@ func TestEveryBlockIsRun(t *testing.T) {
 
 // The README promises that `make test` is the whole suite, and .ci/run runs it.
 func TestTheSuiteIsWhatTheREADMESays(t *testing.T) {
+	t.Parallel()
 	command := strings.TrimSpace(one(t, "this-suite"))
 	ci, err := os.ReadFile(filepath.Join(testbed.Root(t), ".ci", "run"))
 	if err != nil {

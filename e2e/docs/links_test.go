@@ -80,6 +80,7 @@ func anchors(t *testing.T, page string) map[string]bool {
 
 // Links lead to files that exist, and to places in them that exist.
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	root := testbed.Root(t)
 	further, err := filepath.Glob(filepath.Join(root, "docs", "decisions", "*.md"))
 	if err != nil || len(further) == 0 {
@@ -111,6 +112,7 @@ func TestLinks(t *testing.T) {
 
 // docs/README.md is where to look: each page of docs/ is in it, once.
 func TestIndex(t *testing.T) {
+	t.Parallel()
 	root := filepath.Join(testbed.Root(t), "docs")
 	entries, err := os.ReadDir(root)
 	if err != nil {

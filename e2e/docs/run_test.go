@@ -35,14 +35,11 @@ func newShell(t *testing.T, dir string) *shell {
 	t.Helper()
 	bin := t.TempDir()
 	tools := filepath.Dir(testbed.Tool(t, "crane"))
-	build := exec.Command("go", "build", "-o", filepath.Join(bin, "drawbridge"), "./cmd/drawbridge")
-	build.Dir = testbed.Root(t)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	// The README calls the registry by the name that its own image uses.
-	if err := os.Symlink(testbed.Tool(t, "registry-3.1.1"), filepath.Join(bin, "registry")); err != nil {
-		t.Fatal(err)
+	for name, program := range map[string]string{"drawbridge": testbed.PlainProgram(t), "registry": testbed.Tool(t, "registry-3.1.1")} {
+		if err := os.Symlink(program, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	docker := testbed.NewDocker(t)
 	return &shell{t: t, dir: dir, env: append(os.Environ(),
@@ -251,6 +248,7 @@ func TestExample(t *testing.T) {
 }
 
 func TestPolicyCommands(t *testing.T) {
+	t.Parallel()
 	s := inRepository(t)
 	if out := s.run(one(t, "policy-check")); !strings.Contains(out, "1 passed, 0 failed") {
 		t.Error(out)
@@ -279,6 +277,7 @@ func TestPolicyCommands(t *testing.T) {
 }
 
 func TestRegistryConfigCommands(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	if out := s.run(one(t, "registry-config")); strings.Count(out, "Docker registry") != 3 {
 		t.Error(out)
@@ -286,6 +285,7 @@ func TestRegistryConfigCommands(t *testing.T) {
 }
 
 func TestDropIn(t *testing.T) {
+	t.Parallel()
 	s := inRepository(t)
 	if out := s.run(one(t, "drop-in")); !strings.Contains(out, "is fine") {
 		t.Error(out)
@@ -295,6 +295,7 @@ func TestDropIn(t *testing.T) {
 // Connectors that are shown without the rest are parts of a configuration that
 // passes the check. The secrets they name are given another way, which wins.
 func TestConnectorExamples(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	s.write("htpasswd", "")
 	const bindPassword, clientSecret = "DRAWBRIDGE_CONNECTORS_0_BIND_PASSWORD=x ", "DRAWBRIDGE_CONNECTORS_0_CLIENT_SECRET=x "
@@ -309,6 +310,7 @@ func TestConnectorExamples(t *testing.T) {
 
 // docs/connectors.md: the page shows what login-test prints.
 func TestLoginTestCommands(t *testing.T) {
+	t.Parallel()
 	s := inRepository(t)
 	shown := s.run(one(t, "login-test"))
 	page, _ := blocks(t, filepath.Join(testbed.Root(t), "docs", "connectors.md"))
@@ -333,6 +335,7 @@ func TestLoginTestCommands(t *testing.T) {
 // docs/connectors.md: the command needs the store that the server uses, and no
 // server that runs.
 func TestUserForgetCommand(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	s.write("htpasswd", "")
 	s.write("drawbridge.yaml", "data_dir: data\nregistries: [ { service: S, issuer: I } ]\nconnectors: [ { name: corp, type: htpasswd, file: htpasswd } ]\n")
@@ -350,6 +353,7 @@ func TestUserForgetCommand(t *testing.T) {
 
 // docs/configuration.md: the check of a file with a fault prints it, by its line.
 func TestConfigCheckCommand(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	command := strings.ReplaceAll(one(t, "config-check"), "/etc/drawbridge.yaml", "drawbridge.yaml")
 	if err := os.WriteFile(filepath.Join(s.dir, "drawbridge.yaml"), []byte("server:\n  adr: x\n"), 0o600); err != nil {
@@ -401,6 +405,7 @@ func TestCompose(t *testing.T) {
 
 // docs/sessions.md: the commands work on the store of the servers.
 func TestSessionCommands(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	config := "data_dir: data\nregistries: [ { service: S, issuer: I } ]\nconnectors: [ { name: corp, type: htpasswd, file: htpasswd } ]\n"
 	for name, text := range map[string]string{"drawbridge.yaml": config, "htpasswd": ""} {

@@ -30,7 +30,7 @@ type world struct {
 }
 
 // start runs a server. It does not know its port, and doctor is told in its external_url.
-func start(t *testing.T, settings object) *world {
+func start(t *testing.T, settings object, env ...string) *world {
 	t.Helper()
 	w := &world{t: t, settings: settings}
 	config := w.config(settings)
@@ -39,7 +39,7 @@ func start(t *testing.T, settings object) *world {
 		config["server"] = s
 	}
 	delete(config, "data_dir")
-	w.Server = testbed.StartDrawbridge(t, testbed.ServerOptions{Config: encode(t, config), Files: map[string]string{
+	w.Server = testbed.StartDrawbridge(t, testbed.ServerOptions{Config: encode(t, config), Env: env, Files: map[string]string{
 		"htpasswd":    testbed.HTPasswd(t, "admin", "badmin"),
 		"policy.yaml": "bindings:\n  - { name: all, role: maintainer, subjects: [\"user:local/admin\"], repositories: [\"**\"] }\n",
 	}})

@@ -2,12 +2,14 @@ package edge
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -128,6 +130,7 @@ cat tls.crt tls.key >tls.pem`)
 			b := &behind{t: t, client: &http.Client{Transport: transport, Jar: jar}, base: "https://" + g.Host + "/drawbridge"}
 			b.protocol(s)
 			b.console()
+			b.commands(dir)
 		})
 	}
 }
@@ -157,6 +160,40 @@ func (b *behind) protocol(s *testbed.Server) {
 	refused := b.send(http.MethodGet, "/verify", nil, "X-Drawbridge-Service", "Docker registry", "Authorization", "Bearer x")
 	if challenge := refused.header.Get("WWW-Authenticate"); refused.status != 401 || !strings.Contains(challenge, `realm="https://localhost/drawbridge/token"`) {
 		b.t.Errorf("/verify: %d, %q", refused.status, challenge)
+	}
+}
+
+// commands are those that work at a server, with its path in --server or in the
+// environment. Passwords that docker has stored are found by the host alone.
+func (b *behind) commands(certs string) {
+	b.t.Helper()
+	home, host := b.t.TempDir(), strings.TrimSuffix(strings.TrimPrefix(b.base, "https://"), "/drawbridge")
+	if err := os.Mkdir(filepath.Join(home, ".docker"), 0o700); err != nil {
+		b.t.Fatal(err)
+	}
+	stored := `{"auths":{"` + host + `":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("admin:badmin")) + `"}}}`
+	if err := os.WriteFile(filepath.Join(home, ".docker", "config.json"), []byte(stored), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	ca := []string{"--ca-file", filepath.Join(certs, "tls.crt")}
+	for _, tt := range []struct {
+		command, server, environment, stdin string
+		code                                int
+		says                                string
+	}{
+		{"policy show --username admin", b.base, "", "badmin\n", 0, "policy-admin"},
+		{"session list", "", b.base, "", 0, ""},
+		{"robot create ci-" + host[len("localhost:"):] + " --owner local/admin", b.base + "/", "", "", 0, ""},
+		{"policy show", strings.TrimSuffix(b.base, "/drawbridge"), "", "", 2, "is --server the right URL?"},
+	} {
+		args := append(strings.Fields(tt.command), ca...)
+		if tt.server != "" {
+			args = append(args, "--server", tt.server)
+		}
+		ran := testbed.RunDrawbridgeWith(b.t, home, tt.stdin, []string{"DRAWBRIDGE_SERVER=" + tt.environment}, args...)
+		if ran.Code != tt.code || !strings.Contains(ran.Stdout+ran.Stderr, tt.says) {
+			b.t.Errorf("%v: exit code %d, want %d and %q\n%s%s", args, ran.Code, tt.code, tt.says, ran.Stdout, ran.Stderr)
+		}
 	}
 }
 

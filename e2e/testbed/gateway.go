@@ -113,10 +113,13 @@ func (g *Gateway) Pid() int { return g.proc.cmd.Process.Pid }
 // Log returns what the gateway printed so far.
 func (g *Gateway) Log() string { return g.proc.out.String() }
 
-// PeakMemory is the gateway's largest resident set so far, in bytes: proc(5).
-func (g *Gateway) PeakMemory(t testing.TB) int64 {
+// PeakMemory is the gateway's largest resident set so far, in bytes.
+func (g *Gateway) PeakMemory(t testing.TB) int64 { t.Helper(); return peakMemory(t, g.Pid()) }
+
+// peakMemory is the largest resident set of a process so far, in bytes: proc(5).
+func peakMemory(t testing.TB, pid int) int64 {
 	t.Helper()
-	for line := range strings.Lines(string(readFile(t, fmt.Sprintf("/proc/%d/status", g.Pid())))) {
+	for line := range strings.Lines(string(readFile(t, fmt.Sprintf("/proc/%d/status", pid)))) {
 		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
 			kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 			if err != nil {

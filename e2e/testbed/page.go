@@ -79,3 +79,19 @@ func Shown(t testing.TB, page, name string, oldnew ...string) string {
 	}
 	return text
 }
+
+// HasTest says whether a folder of the repository has the test, for pages that name
+// what shows their claims.
+func HasTest(t testing.TB, folder, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(Root(t), folder, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.Contains(string(readFile(t, file)), "\nfunc "+name+"(t *testing.T)") {
+			return true
+		}
+	}
+	return false
+}

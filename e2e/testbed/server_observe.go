@@ -108,6 +108,9 @@ func (s *Server) Scrape() string {
 	return body
 }
 
+// PeakMemory is the server's largest resident set so far, in bytes.
+func (s *Server) PeakMemory() int64 { s.t.Helper(); return peakMemory(s.t, s.Pid()) }
+
 // Metrics returns every sample of /metrics, by its name with its labels as
 // printed: `drawbridge_tokens_issued_total` or `x_total{kind="y"}`.
 func (s *Server) Metrics() map[string]float64 {

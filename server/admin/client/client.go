@@ -77,7 +77,7 @@ func (c *Client) do(ctx context.Context, call call, out any) (etag string, err e
 	}
 	if out != nil {
 		if err := json.Unmarshal(data, out); err != nil {
-			return "", fmt.Errorf("%s does not answer as Drawbridge does: %w", c.URL, err)
+			return "", fmt.Errorf("%s does not answer as Drawbridge does (is --server the right URL?): %w", c.URL, err)
 		}
 	}
 	return resp.Header.Get("ETag"), nil
