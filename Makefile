@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOLS   := $(CURDIR)/.tools/bin
 LINT    := $(TOOLS)/golangci-lint
-# Every Go module of the tree but the tools, which hold no code.
+# Every Go module of the tree but the tools.
 MODULES := $(shell git ls-files go.mod '*/go.mod' | grep -v '^e2e/tools/' | xargs -n1 dirname)
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 20s

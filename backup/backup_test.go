@@ -318,19 +318,23 @@ func TestAfterAnInterruption(t *testing.T) {
 func TestTwoRestores(t *testing.T) {
 	w := newWorld(t)
 	archive := w.pack(t, w.source(t))
-	dir := t.TempDir()
-	results := make(chan error, 2)
-	for range 2 {
-		go func() {
-			_, _, err := backup.Restore(context.Background(), bytes.NewReader(archive), backup.Target{DataDir: dir}, w.key)
-			results <- err
-		}()
-	}
-	if first, second := <-results, <-results; (first == nil) == (second == nil) {
-		t.Errorf("not one of two: %v, %v", first, second)
-	}
-	if _, err := os.Stat(filepath.Join(dir, store.SQLiteName)); err != nil {
-		t.Error(err)
+	for name, dir := range map[string]string{"empty": t.TempDir(), "not there": filepath.Join(t.TempDir(), "parent", "data")} {
+		results := make(chan error, 2)
+		for range 2 {
+			go func() {
+				_, _, err := backup.Restore(context.Background(), bytes.NewReader(archive), backup.Target{DataDir: dir}, w.key)
+				results <- err
+			}()
+		}
+		if first, second := <-results, <-results; (first == nil) == (second == nil) {
+			t.Errorf("%s: not one of two: %v, %v", name, first, second)
+		}
+		if _, err := os.Stat(filepath.Join(dir, store.SQLiteName)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if beside, err := os.ReadDir(filepath.Dir(dir)); err != nil || name == "not there" && len(beside) != 1 {
+			t.Errorf("%s: beside it is %v, %v", name, beside, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func Interrupted(dir string) error {
 // claim makes the folder in an empty data_dir, after removing what a killed restore
 // left. release ends the claim, and the folder stays.
 func claim(dir string) (release func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- registries mount keys/signing-ca.pem
+	if err := makeMarked(dir); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
 	if err := empty(dir); err != nil {
@@ -67,6 +68,29 @@ func claim(dir string) (release func(), err error) {
 		return nil, err
 	}
 	return release, nil
+}
+
+// makeMarked makes a directory that is not there, with the folder in it from its first
+// moment: killed in between, a restore would leave one that any command takes into use.
+func makeMarked(dir string) error {
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	made := filepath.Clean(dir) + Marker + "-" + rand.Text()
+	if err := os.MkdirAll(made, 0o755); err != nil { // #nosec G301 -- registries mount keys/signing-ca.pem
+		return err
+	}
+	err := os.Mkdir(filepath.Join(made, Marker), 0o700)
+	if err == nil {
+		err = os.Rename(made, dir)
+	}
+	if err == nil {
+		return nil
+	}
+	if _, there := os.Lstat(dir); there == nil {
+		err = nil // another one was faster
+	}
+	return errors.Join(err, os.RemoveAll(made))
 }
 
 // moved returns the names in data_dir that a killed restore may have put there.

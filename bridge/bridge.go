@@ -14,6 +14,7 @@ import (
 	"drawbridge/identity"
 	"drawbridge/tokens"
 	"drawbridge/tokens/sessions"
+	"drawbridge/tracing"
 )
 
 // Authenticator says who a caller is; the connectors' chain is one.
@@ -95,19 +96,19 @@ func (b *Bridge) Token(ctx context.Context, req Request) (Answer, error) {
 			Kind: identity.Unavailable, Message: "The policy is not loaded yet. Try again in a few seconds.", RetryAfter: retryAfter,
 		}
 	}
-	who, err := b.identify(ctx, registry, req)
+	who, err := b.identified(ctx, registry, req)
 	if err != nil {
 		return Answer{}, err
 	}
 	if err := b.paced(ctx, req, who); err != nil {
 		return Answer{}, err
 	}
-	d := b.authorize(registry, who, req.Scopes)
+	d := b.authorize(ctx, registry, who, req.Scopes)
 	if d.nothing() && registry.Explain && who.Kind != identity.Anonymous {
 		b.audit(req, d, audit.TokenDenied, audit.Failure)
 		return Answer{}, d.refusal()
 	}
-	token, err := b.mint(d)
+	token, err := b.mint(ctx, d)
 	if err != nil {
 		b.audit(req, d, audit.TokenDenied, audit.Failure)
 		return Answer{}, err
@@ -151,6 +152,16 @@ type caller struct {
 	draft *sessions.Draft
 	// refresh is the refresh token of a session that goes on.
 	refresh identity.Secret
+}
+
+// identified is identify as a step of the request's trace.
+func (b *Bridge) identified(ctx context.Context, registry Registry, req Request) (caller, error) {
+	ctx, span := tracing.Step(ctx, "identify")
+	who, err := b.identify(ctx, registry, req)
+	span.String(tracing.Connector, who.Connector)
+	span.Bool(tracing.Stale, who.stale)
+	span.End(done(err))
+	return who, err
 }
 
 // identify finds out who asks: by a refresh token, by a password, or nobody. The
@@ -233,12 +244,14 @@ func refused(reason connectors.Reason) string {
 	}
 }
 
-func (b *Bridge) mint(d decision) (string, error) {
+func (b *Bridge) mint(ctx context.Context, d decision) (string, error) {
+	_, span := tracing.Step(ctx, "sign")
 	token, err := b.opts.Tokens.Mint(d.registry.Service, tokens.Claims{
 		Issuer: d.registry.Issuer, Audience: d.registry.Service, Subject: d.caller.String(),
 		ID: d.decisionID, IssuedAt: d.at, TTL: b.ttl(d), Access: d.access,
 		Session: d.caller.sessionID, AuthTime: d.caller.verifiedAt,
 	})
+	span.End(done(err))
 	if err != nil {
 		var classified *identity.Error
 		if errors.As(err, &classified) {
@@ -261,7 +274,8 @@ func (b *Bridge) ttl(d decision) time.Duration {
 }
 
 // authorize evaluates every scope against one revision of the policy.
-func (b *Bridge) authorize(registry Registry, who caller, scopes []authz.Scope) decision {
+func (b *Bridge) authorize(ctx context.Context, registry Registry, who caller, scopes []authz.Scope) decision {
+	_, span := tracing.Step(ctx, "decide")
 	start := b.opts.Clock()
 	revision := b.revision.Load()
 	d := decision{
@@ -273,6 +287,7 @@ func (b *Bridge) authorize(registry Registry, who caller, scopes []authz.Scope) 
 		d.granted[i] = revision.Policy.Decide(&subject, registry.Service, scope, start)
 	}
 	b.opts.Metrics.decided(d, b.opts.Clock().Sub(start))
+	d.trace(span)
 	d.grant()
 	return d
 }

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"drawbridge/tracing"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -64,7 +66,7 @@ func NewRedis(opts RedisOptions) (*Redis, error) {
 func (r *Redis) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	key = keyPrefix + key
 	var value []byte
-	err := r.do(ctx, key, func(ctx context.Context) (err error) {
+	err := r.do(ctx, "get", key, func(ctx context.Context) (err error) {
 		value, err = r.client.Get(ctx, key).Bytes()
 		return err
 	})
@@ -87,7 +89,7 @@ func (r *Redis) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	// Redis counts milliseconds, and zero of them would mean forever.
 	ttl = min(max(ttl, time.Millisecond), MaxTTL)
 	key = keyPrefix + key
-	err := r.do(ctx, key, func(ctx context.Context) error {
+	err := r.do(ctx, "set", key, func(ctx context.Context) error {
 		return r.client.Set(ctx, key, value, ttl).Err()
 	})
 	return opError("set", err)
@@ -98,7 +100,7 @@ func (r *Redis) Delete(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return ctx.Err()
 	}
-	err := r.do(ctx, keyPrefix+keys[0], func(ctx context.Context) error {
+	err := r.do(ctx, "delete", keyPrefix+keys[0], func(ctx context.Context) error {
 		// One DEL per key: in a cluster the keys may lie on several nodes.
 		_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, key := range keys {
@@ -115,7 +117,7 @@ func (r *Redis) Delete(ctx context.Context, keys ...string) error {
 func (r *Redis) eval(ctx context.Context, op, script, key string, args ...any) ([]int64, error) {
 	key = keyPrefix + key
 	var answer []int64
-	err := r.do(ctx, key, func(ctx context.Context) (err error) {
+	err := r.do(ctx, op, key, func(ctx context.Context) (err error) {
 		answer, err = r.client.Eval(ctx, script, []string{key}, args...).Int64Slice()
 		return err
 	})
@@ -144,8 +146,9 @@ func (r *Redis) Stats() Stats {
 	}
 }
 
-// do runs one operation within its bound and tells the breaker how it went.
-func (r *Redis) do(ctx context.Context, key string, op func(context.Context) error) error {
+// do runs one operation, of that name in traces, within its bound and tells the breaker
+// how it went.
+func (r *Redis) do(ctx context.Context, name, key string, op func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -155,14 +158,21 @@ func (r *Redis) do(ctx context.Context, key string, op func(context.Context) err
 	}
 	bounded, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
+	span := tracing.Ask(ctx, "redis", name, "")
 	err := op(bounded)
 	switch {
-	case err == nil || errors.Is(err, redis.Nil):
+	case err == nil:
+		span.End("ok", false)
+		r.breaker.succeeded()
+	case errors.Is(err, redis.Nil):
+		span.End("miss", false)
 		r.breaker.succeeded()
 	case gaveUp(ctx) != nil:
 		// That says nothing about Redis.
+		span.End("given_up", true)
 		return gaveUp(ctx)
 	default:
+		span.End("failed", true)
 		r.errors.Add(1)
 		r.breaker.failed(key, err)
 	}

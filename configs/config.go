@@ -26,6 +26,7 @@ type Config struct {
 	Limits     Limits      `mapstructure:"limits"`
 	Audit      Audit       `mapstructure:"audit"`
 	Log        Log         `mapstructure:"log"`
+	Tracing    Tracing     `mapstructure:"tracing"`
 
 	// Embedded is true when no file was read. What the embedded default needs in
 	// DataDir is then made at the first start, so that [Config.Validate] does not
@@ -320,4 +321,15 @@ type Audit struct {
 type Log struct {
 	Level  string `mapstructure:"level"`  // debug | info | warn | error
 	Format string `mapstructure:"format"` // json | text
+}
+
+// Tracing says where OpenTelemetry traces go.
+type Tracing struct {
+	// Endpoint is the URL that spans are posted to, as OTLP over HTTP; empty: none are made.
+	Endpoint string `mapstructure:"endpoint"`
+	// SampleRatio is which part of the traces that begin here is recorded, 0 to 1.
+	SampleRatio float64         `mapstructure:"sample_ratio"`
+	Headers     identity.Secret `mapstructure:"headers"` // name=value, with commas between
+	HeadersFile string          `mapstructure:"headers_file"`
+	CAFile      string          `mapstructure:"ca_file"`
 }

@@ -76,6 +76,8 @@ func baseDefaults() *Config {
 		Limits: Limits{LoginFailuresPerMinute: 10, Connections: 4096},
 		Audit:  Audit{File: "-", Store: true, Retention: 90 * 24 * time.Hour, MaxEvents: 5_000_000},
 		Log:    Log{Level: "info", Format: "json"},
+
+		Tracing: Tracing{SampleRatio: 1},
 	}
 }
 

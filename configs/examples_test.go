@@ -111,6 +111,7 @@ func TestTheReferenceShowsTheDefaults(t *testing.T) {
 		{"limits", got.Limits, want.Limits},
 		{"audit", got.Audit, want.Audit},
 		{"log", got.Log, want.Log},
+		{"tracing", got.Tracing, want.Tracing},
 		{"ldap user filter", got.Connectors[1].LDAP.User.Filter, connectorDefaults(TypeLDAP).LDAP.User.Filter},
 		{"ldap timeout", got.Connectors[1].Timeout, connectorDefaults(TypeLDAP).Timeout},
 		{"ldap grace", got.Connectors[1].Grace, connectorDefaults(TypeLDAP).Grace},

@@ -199,6 +199,32 @@ func TestFaultsOfSections(t *testing.T) {
 			"c.yaml:3: limits.requests_per_second: must be a number of 0.001 to 1000000; 0 turns the limit off",
 			"c.yaml:4: limits.connections: must be a number of 0 to 1000000; 0 turns the limit off",
 		}},
+		{"traces", "tracing: {endpoint: 'http://collector:4318', sample_ratio: 0}", nil},
+		{"traces over gRPC", "tracing: {endpoint: 'collector:4317'}", []string{
+			"c.yaml:1: tracing.endpoint: must be a URL that begins with http:// or https:// and has a host, such as http://collector:4318; OTLP over gRPC is not spoken",
+		}},
+		{"traces with a password in the URL", "tracing: {endpoint: 'https://u:hunter2@c'}", []string{
+			"c.yaml:1: tracing.endpoint: a URL here has no user name and no password; they belong in tracing.headers",
+		}},
+		{"too many traces", "tracing: {sample_ratio: 5}", []string{
+			"c.yaml:1: tracing.sample_ratio: must be a number of 0 to 1, such as 0.05 for every twentieth request",
+		}},
+		{"ratio that is none", "tracing: {sample_ratio: .nan}", []string{
+			"c.yaml:1: tracing.sample_ratio: must be a number of 0 to 1, such as 0.05 for every twentieth request",
+		}},
+		{"headers of traces in the clear", "tracing: {endpoint: 'http://collector:4318', headers: 'api-key=hunter2'}", []string{
+			"c.yaml:1: tracing.headers: would be sent in the clear; tracing.endpoint must begin with https://",
+		}},
+		{"headers of traces on this machine", "tracing: {endpoint: 'http://localhost:4318', headers: 'api-key=hunter2'}", nil},
+		{"headers of traces that are none", "tracing: {endpoint: 'https://c', headers: 'hunter2'}", []string{
+			"c.yaml:1: tracing.headers: must be name=value, several of them with commas between, as in authorization=Bearer%20abc,x-scope-orgid=1; " +
+				"a comma or a percent sign inside of a value is percent-encoded",
+		}},
+		{"headers of no traces", "tracing: {headers: 'a=b'}", []string{"c.yaml:1: tracing.headers: is used only with a tracing.endpoint"}},
+		{"CA of no traces", "tracing:\n  ca_file: badca", []string{
+			"c.yaml:2: tracing.ca_file: badca holds a certificate that cannot be used: number 1: x509: malformed certificate",
+			"c.yaml:2: tracing.ca_file: is used only with a tracing.endpoint",
+		}},
 		{"limits of accounts", "limits: {account_requests_per_second: -1}", []string{
 			"c.yaml:1: limits.account_requests_per_second: must be a number of 0.001 to 1000000; 0 turns the limit off",
 		}},

@@ -121,6 +121,7 @@ store: {url: "postgres://u:p@db/x"}
 limits: {login_failures_per_minute: 0, requests_per_second: 2.5, account_requests_per_second: 9, connections: 64}
 audit: {file: audit.log, store: false, retention: 24h, max_events: 1000}
 log: {level: debug, format: text}
+tracing: {endpoint: "https://otel.example/traces", sample_ratio: 0.25, headers: "a=b", ca_file: tls/server.crt}
 `})
 	if _, _, err := server.SelfSigned("tls", []string{"localhost"}, time.Now()); err != nil {
 		t.Fatal(err)
@@ -173,6 +174,9 @@ log: {level: debug, format: text}
 		Limits: Limits{RequestsPerSecond: 2.5, AccountRequestsPerSecond: 9, Connections: 64},
 		Audit:  Audit{File: "audit.log", Store: false, Retention: 24 * time.Hour, MaxEvents: 1000},
 		Log:    Log{Level: "debug", Format: "text"},
+		Tracing: Tracing{
+			Endpoint: "https://otel.example/traces", SampleRatio: 0.25, Headers: identity.NewSecret("a=b"), CAFile: "tls/server.crt",
+		},
 	}
 	if diff := cmp.Diff(want, got, equalSecrets()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

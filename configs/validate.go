@@ -34,6 +34,7 @@ func (c *Config) Validate() Problems {
 	found.auditLog(c.Audit)
 	found.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	found.oneOf("log.format", c.Log.Format, "json", "text")
+	found.tracing(c.Tracing)
 	return found.found
 }
 

@@ -86,7 +86,7 @@ func (c *Chain) Authenticate(ctx context.Context, cred identity.Credential) Verd
 		return Verdict{Outcome: Denied(reason)}
 	}
 	if owner := c.owner(cred); owner != nil {
-		return Verdict{Outcome: owner.Authenticate(ctx, cred), Connector: owner.Name()}
+		return Verdict{Outcome: authenticate(ctx, owner, cred), Connector: owner.Name()}
 	}
 	var skipped []string
 	var cause error
@@ -94,7 +94,7 @@ func (c *Chain) Authenticate(ctx context.Context, cred identity.Credential) Verd
 		if !link.Match.Match(cred.Username) {
 			continue
 		}
-		outcome := link.Connector.Authenticate(ctx, cred)
+		outcome := authenticate(ctx, link.Connector, cred)
 		switch outcome.Kind() {
 		case KindNotMine:
 			continue
@@ -127,7 +127,7 @@ func (c *Chain) Recheck(ctx context.Context, id identity.Identity, version strin
 		if !ok {
 			break
 		}
-		outcome := checker.Recheck(ctx, id, version)
+		outcome := recheck(ctx, link.Connector.Name(), checker, id, version)
 		if now := outcome.Identity(); outcome.Kind() == KindGranted && (now.Connector != id.Connector || now.StableID != id.StableID) {
 			outcome = NotMine() // whoever that is, it is somebody else
 		}

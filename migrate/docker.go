@@ -120,10 +120,10 @@ func (c *dockerAuth) policyMaker(service string, anonymous bool) *policyMaker {
 // sections notes what has no counterpart.
 func (c *dockerAuth) sections(r *Result) {
 	for key, why := range map[string]string{
-		"google_auth":  "set up a connector of type oidc by hand: docs/connectors.md",
+		"google_auth":  "set up a connector of type oidc by hand: docs/oidc.md",
 		"github_auth":  "GitHub has no counterpart; an exec connector could ask it: docs/write-a-connector.md",
-		"gitlab_auth":  "set up a connector of type oidc by hand: docs/connectors.md",
-		"oidc_auth":    "people type a throw-away password of docker_auth's web page there; set up a connector of type oidc by hand: docs/connectors.md",
+		"gitlab_auth":  "set up a connector of type oidc by hand: docs/oidc.md",
+		"oidc_auth":    "people type a throw-away password of docker_auth's web page there; set up a connector of type oidc by hand: docs/oidc.md",
 		"mongo_auth":   "accounts in MongoDB stay there; an exec connector could ask it: docs/write-a-connector.md",
 		"xorm_auth":    "accounts in a database stay there; an exec connector could ask it: docs/write-a-connector.md",
 		"ext_auth":     "the program is given the login in another form by an exec connector: docs/write-a-connector.md",

@@ -107,10 +107,10 @@ func (l *dockerLDAP) write(out *strings.Builder, lose func(string, ...any)) {
 	attr := regexp.MustCompile(`\(([A-Za-z0-9-]+)=\$\{account\}\)`).FindStringSubmatch(l.Filter)
 	switch {
 	case l.InitialBindAsUser:
-		lose("initial_bind_as_user: the connector finds people by an account of its own; set one up by hand: docs/connectors.md")
+		lose("initial_bind_as_user: the connector finds people by an account of its own; set one up by hand: docs/ldap.md")
 		return
 	case attr == nil:
-		lose("the filter %q does not compare an attribute with ${account}; set the connector up by hand: docs/connectors.md", l.Filter)
+		lose("the filter %q does not compare an attribute with ${account}; set the connector up by hand: docs/ldap.md", l.Filter)
 		return
 	}
 	scheme := "ldap"

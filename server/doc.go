@@ -1,6 +1,6 @@
 // Package server holds what every listener shares: the server certificate
 // ([Certificate]), the client's address behind trusted proxies ([ClientAddr]),
-// request IDs, HTTP metrics, the telemetry endpoints ([Telemetry]) and a server
+// request IDs, traces, HTTP metrics, the telemetry endpoints ([Telemetry]) and a server
 // that starts and drains ([Serve]). The endpoints themselves are in the folders
 // below: registry/ for the token protocol.
 //

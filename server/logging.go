@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
+
+	"drawbridge/tracing"
 )
 
 // LogHandler adds to each line what is known of the request that it was written for:
-// request_id. Code that logs needs to pass its context and nothing else.
+// request_id, and trace_id where its trace is recorded. Code that logs needs to pass its context and nothing else.
 func LogHandler(next slog.Handler) slog.Handler { return requestLog{next} }
 
 type requestLog struct{ slog.Handler }
@@ -18,6 +20,9 @@ type requestLog struct{ slog.Handler }
 func (h requestLog) Handle(ctx context.Context, record slog.Record) error {
 	if id := requestID(ctx); id != "" {
 		record.AddAttrs(slog.String("request_id", id))
+	}
+	if id := tracing.ID(ctx); id != "" {
+		record.AddAttrs(slog.String("trace_id", id))
 	}
 	return h.Handler.Handle(ctx, record)
 }

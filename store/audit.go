@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"drawbridge/audit"
+	"drawbridge/tracing"
 )
 
 const (
@@ -25,8 +26,10 @@ const (
 // AppendAudit implements [audit.Store].
 func (s *Store) AppendAudit(ctx context.Context, events []audit.Event) error {
 	rows := make([][]any, len(events))
+	var encoded []byte
 	for i := range events {
-		row, err := auditRow(&events[i])
+		encoded = events[i].AppendJSON(encoded[:0])
+		row, err := auditRow(&events[i], string(encoded))
 		if err != nil {
 			return err
 		}
@@ -44,7 +47,7 @@ func (s *Store) AppendAudit(ctx context.Context, events []audit.Event) error {
 		for chunk := range slices.Chunk(rows, most) {
 			if len(chunk) != width {
 				var err error
-				if insert, err = tx.PrepareContext(ctx, insertAudit(len(chunk))); err != nil {
+				if insert, err = tx.PrepareContext(ctx, s.insertAudit(len(chunk))); err != nil {
 					return err
 				}
 				defer insert.Close() //nolint:errcheck // the transaction's end closes it, too
@@ -58,20 +61,24 @@ func (s *Store) AppendAudit(ctx context.Context, events []audit.Event) error {
 	})
 }
 
-// insertAudit is the statement that inserts so many rows.
-func insertAudit(rows int) string {
+// insertAudit is the statement that inserts so many rows. SQLite's driver looks for
+// the argument of a numbered parameter among all of them, by its name.
+func (s *Store) insertAudit(rows int) string {
 	places := make([]string, rows)
 	for i := range places {
 		row := make([]string, auditWidth)
 		for j := range row {
-			row[j] = "$" + strconv.Itoa(i*auditWidth+j+1)
+			row[j] = "?"
+			if s.dialect.remote {
+				row[j] = "$" + strconv.Itoa(i*auditWidth+j+1)
+			}
 		}
 		places[i] = "(" + strings.Join(row, ", ") + ")"
 	}
 	return `INSERT INTO audit_events (` + auditColumns + `) VALUES ` + strings.Join(places, ", ") + ` ON CONFLICT (at, id) DO NOTHING`
 }
 
-func auditRow(e *audit.Event) ([]any, error) {
+func auditRow(e *audit.Event, encoded string) ([]any, error) {
 	if e.Time.IsZero() || e.ID == "" {
 		return nil, errors.New("an audit event needs a time and an ID")
 	}
@@ -79,10 +86,10 @@ func auditRow(e *audit.Event) ([]any, error) {
 	if len(e.Repositories) > 0 {
 		repositories = "\n" + strings.Join(e.Repositories, "\n") + "\n"
 	}
-	row := []any{millis(e.Time), e.ID}
+	row := append(make([]any, 0, auditWidth), millis(e.Time), e.ID)
 	for _, text := range []string{
 		string(e.Action), string(e.Outcome), e.Reason, subjectOf(plain(e.User)), subjectOf(plain(e.Target)), e.SourceIP,
-		e.DecisionID, e.SessionID, repositories, string(e.AppendJSON(nil)),
+		e.DecisionID, e.SessionID, repositories, encoded,
 	} {
 		row = append(row, plain(text))
 	}
@@ -198,7 +205,9 @@ func (s *Store) pruneAuditUntil(ctx context.Context, at int64, id string) (int64
 }
 
 // viewFor is view with a time of its own.
-func (s *Store) viewFor(ctx context.Context, most time.Duration, what string, f func(ctx context.Context, q querier) error) error {
+func (s *Store) viewFor(ctx context.Context, most time.Duration, what string, f func(ctx context.Context, q querier) error) (err error) {
+	span := tracing.Ask(ctx, s.dialect.name, what, "")
+	defer func() { end(span, err) }()
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	if err := s.migrate(ctx); err != nil {

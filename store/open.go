@@ -20,6 +20,8 @@ import (
 
 // dialect is where the two databases differ.
 type dialect struct {
+	// name is the database's in traces.
+	name  string
 	goose goose.Dialect
 	// remote says that the database is a server that may be down for a while.
 	remote bool
@@ -61,7 +63,7 @@ func (s *Store) openSQLite() error {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	s.dialect = dialect{
-		goose: goose.DialectSQLite3, hasTable: `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
+		name: "sqlite", goose: goose.DialectSQLite3, hasTable: `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
 		options: func() ([]goose.ProviderOption, error) { return nil, nil },
 	}
 	if s.write, err = sql.Open("sqlite", sqliteURL(path, "immediate", writeBusy)); err != nil {
@@ -118,7 +120,7 @@ func (s *Store) openPostgres() error {
 	db.SetConnMaxIdleTime(connIdleTime)
 	s.read, s.write = db, db
 	hasTable := `SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`
-	s.dialect = dialect{goose: goose.DialectPostgres, remote: true, hasTable: hasTable, options: func() ([]goose.ProviderOption, error) {
+	s.dialect = dialect{name: "postgresql", goose: goose.DialectPostgres, remote: true, hasTable: hasTable, options: func() ([]goose.ProviderOption, error) {
 		// Replicas that start at once must not migrate at once.
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {

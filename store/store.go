@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"drawbridge/identity"
+	"drawbridge/tracing"
 )
 
 // ErrUnavailable is what every method returns, wrapped, when the database does
@@ -119,7 +120,9 @@ func (s *Store) view(ctx context.Context, what string, f func(ctx context.Contex
 }
 
 // update runs f in one transaction, which is durable when update returns nil.
-func (s *Store) update(ctx context.Context, what string, f func(ctx context.Context, tx *sql.Tx) error) error {
+func (s *Store) update(ctx context.Context, what string, f func(ctx context.Context, tx *sql.Tx) error) (err error) {
+	span := tracing.Ask(ctx, s.dialect.name, what, "")
+	defer func() { end(span, err) }()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := s.migrate(ctx); err != nil {
@@ -137,6 +140,21 @@ func (s *Store) update(ctx context.Context, what string, f func(ctx context.Cont
 		return unavailable(what, err)
 	}
 	return nil
+}
+
+// end ends a span. An answer that there is no such thing is an answer.
+func end(span tracing.Span, err error) {
+	var conflict *Conflict
+	switch {
+	case err == nil:
+		span.End("ok", false)
+	case errors.Is(err, ErrNotFound):
+		span.End("not_found", false)
+	case errors.As(err, &conflict):
+		span.End("conflict", false)
+	default:
+		span.End("failed", true)
+	}
 }
 
 // querier is what *sql.DB and *sql.Tx share.

@@ -58,7 +58,8 @@ func (s *signer) sign(payload []byte, size int) (string, error) {
 	var token strings.Builder
 	token.Grow(size)
 	token.WriteString(s.header)
-	token.WriteString(b64(payload))
+	var encoded [1024]byte // enough for most, and not on the heap
+	token.Write(base64.RawURLEncoding.AppendEncode(encoded[:0], payload))
 	signature, err := s.method.Sign(token.String(), s.key)
 	if err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)

@@ -25,6 +25,7 @@ import (
 	"drawbridge/tokens"
 	"drawbridge/tokens/revocation"
 	"drawbridge/tokens/sessions"
+	"drawbridge/tracing"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -38,6 +39,7 @@ type app struct {
 	cfg     *configs.Config
 	log     *slog.Logger
 	metrics *prometheus.Registry
+	tracer  *tracing.Tracer // nil: off
 	keys    *tokens.Keys
 	store   *store.Store
 	feed    *feed.Follower
@@ -78,13 +80,9 @@ func open(cfg *configs.Config, stdout io.Writer, log *slog.Logger) (_ *app, err 
 			a.close()
 		}
 	}()
-	if err := os.MkdirAll(cfg.DataDir, dataDirMode); err != nil {
-		return nil, fmt.Errorf("data_dir: make %s: %w", cfg.DataDir, err)
-	}
-	if a.store, err = openStore(context.Background(), cfg, log); err != nil {
+	if err := a.openGround(); err != nil {
 		return nil, err
 	}
-	a.closers = append(a.closers, a.store.Close)
 	if err := a.openAudit(stdout); err != nil {
 		return nil, err
 	}
@@ -129,6 +127,39 @@ func open(cfg *configs.Config, stdout io.Writer, log *slog.Logger) (_ *app, err 
 	a.desk.Tracer = connectors.NewChain(a.links...)
 	a.desk.Mounted = func(k tokens.KeyInfo) string { return mountedFile(cfg, a.keys, k) }
 	return a, nil
+}
+
+// openGround opens what all the rest stands on.
+func (a *app) openGround() (err error) {
+	if err := os.MkdirAll(a.cfg.DataDir, dataDirMode); err != nil {
+		return fmt.Errorf("data_dir: make %s: %w", a.cfg.DataDir, err)
+	}
+	if err := a.openTracing(); err != nil {
+		return err
+	}
+	if a.store, err = openStore(context.Background(), a.cfg, a.log); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.store.Close)
+	return nil
+}
+
+// openTracing prepares traces, if there are to be any. It is closed last, so that what
+// the end does is sent as well.
+func (a *app) openTracing() (err error) {
+	cfg := a.cfg.Tracing
+	if cfg.Endpoint == "" {
+		return nil
+	}
+	a.tracer, err = tracing.New(tracing.Options{
+		Endpoint: cfg.Endpoint, SampleRatio: cfg.SampleRatio, Headers: cfg.Headers, CAFile: cfg.CAFile,
+		Version: version, Metrics: a.metrics, Log: a.log, Clock: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("tracing: %w", err)
+	}
+	a.closers = append(a.closers, a.tracer.Close)
+	return nil
 }
 
 // openAudit opens the audit log, which is closed before the store.

@@ -68,7 +68,7 @@ func examined(outcome connectors.Outcome) (trouble *doctor.Trouble, detail strin
 			"Is it up, and does this machine reach it? A certificate that is not trusted: issuer_ca_file names its authority.",
 		}}, ""
 	case connectors.KindMisconfigured:
-		id, fix := doctor.ConnectorSettings, "Correct the entry of this connector; docs/connectors.md has what each type needs."
+		id, fix := doctor.ConnectorSettings, "Correct the entry of this connector; docs/connectors.md has the page of each type."
 		if text := outcome.Cause().Error(); strings.Contains(text, "invalid_client") || strings.Contains(text, "unauthorized_client") {
 			id, fix = doctor.ConnectorRefused, "Correct client_id, or put the client's secret into client_secret_file; the provider must let the client use the password grant."
 		}

@@ -52,7 +52,8 @@ func (a *app) handler() http.Handler {
 		Metrics: verify.NewMetrics(a.metrics), Audit: a.audit, ClientAddr: clientAddr, Clock: time.Now,
 	}
 	return server.WithPrefix(a.cfg.PathPrefix(), verify.Before(server.WithMetrics(a.metrics, "verify", gateways),
-		server.WithRequestID(trusted, server.WithRequestLog(a.log, server.WithMetricsByPath(a.metrics, main)))))
+		server.WithRequestID(trusted, server.WithTraces(a.tracer, trusted,
+			server.WithRequestLog(a.log, server.WithMetricsByPath(a.metrics, main))))))
 }
 
 // mountConsole registers the web console.

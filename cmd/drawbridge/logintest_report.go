@@ -70,11 +70,14 @@ func personRows(p *manage.LoginPerson, row func(...string)) {
 			row(line[0], line[1])
 		}
 	}
+	label := "groups"
 	if p.GroupsFrom != "" {
-		row("groups", "from "+p.GroupsFrom)
+		row(label, "from "+p.GroupsFrom)
+		label = ""
 	}
 	for _, g := range p.Groups {
-		row("", g.Subject, strings.Join(g.Entries, " and "))
+		row(label, g.Subject, strings.Join(g.Entries, " and "))
+		label = ""
 	}
 	if len(p.Groups) == 0 {
 		row("", "none")

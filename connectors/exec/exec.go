@@ -14,6 +14,7 @@ import (
 
 	"drawbridge/configs"
 	"drawbridge/connectors"
+	"drawbridge/connectors/measure"
 	"drawbridge/identity"
 )
 
@@ -160,9 +161,9 @@ func (c *Connector) ask(ctx context.Context, q question) connectors.Outcome {
 	defer cancel()
 	// Who gets a process has at least half of the time left for the answer, so
 	// that a queue does not turn into processes that are killed half-way.
-	start := time.Now()
+	question := measure.Ask(ctx, backend, string(q.kind), "")
 	outcome, err := c.runner.ask(ctx, c.timeout/2, q)
-	c.observe(string(q.kind), start, outcome, err)
+	question.End(c.metrics, requestOutcome(outcome, err))
 	if err == nil {
 		return outcome
 	}

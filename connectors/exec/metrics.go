@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	"drawbridge/connectors"
 	"drawbridge/connectors/measure"
@@ -15,13 +14,16 @@ import (
 
 // Metrics takes what a connector measures. [NewMetrics] makes one for Prometheus.
 type Metrics interface {
-	// Request takes one request to the program: its kind, how it ended and how long
-	// that took, with the wait for a process.
-	Request(op string, outcome measure.Outcome, took time.Duration)
+	// Of a request to the program: its kind, and how long it took with the wait for a
+	// process.
+	measure.Sink
 	// Watch is called once, with a function that tells the state of the connector
 	// whenever it is called.
 	Watch(state func() Stats)
 }
+
+// backend is what the metrics and traces call a program.
+const backend = "exec"
 
 // Stats is the state of a connector.
 type Stats struct {
@@ -35,13 +37,6 @@ type Stats struct {
 
 // Stats returns the state of the connector now.
 func (c *Connector) Stats() Stats { return c.runner.stats() }
-
-// observe measures what began at start. Tests and embedders may leave metrics out.
-func (c *Connector) observe(op string, start time.Time, outcome connectors.Outcome, err error) {
-	if c.metrics != nil {
-		c.metrics.Request(op, requestOutcome(outcome, err), time.Since(start))
-	}
-}
 
 // requestOutcome: the program did its work if it answered about the person; a word
 // about its own trouble is a refusal.
@@ -71,7 +66,7 @@ type PrometheusMetrics struct {
 // NewMetrics registers the metrics of the connector of that name.
 func NewMetrics(reg prometheus.Registerer, connector string) *PrometheusMetrics {
 	reg = measure.ForConnector(reg, connector)
-	return &PrometheusMetrics{measure.NewRequests(reg, "exec",
+	return &PrometheusMetrics{measure.NewRequests(reg, backend,
 		"Time of requests to the program by kind and how they ended, with the wait for a process."), reg}
 }
 

@@ -1,8 +1,8 @@
 package ldap
 
 import (
+	"context"
 	"errors"
-	"time"
 
 	"drawbridge/connectors/measure"
 
@@ -11,13 +11,14 @@ import (
 
 // Metrics takes what a connector measures. [NewMetrics] makes one for Prometheus.
 type Metrics interface {
-	// Request takes one request to the directory: what was asked, how it ended and
-	// how long that took.
-	Request(op string, outcome measure.Outcome, took time.Duration)
+	measure.Sink
 	// Watch is called once, with a function that tells the state of the connector
 	// whenever it is called.
 	Watch(state func() Stats)
 }
+
+// backend is what the metrics and traces call a directory.
+const backend = "ldap"
 
 // The op of a request.
 const (
@@ -72,14 +73,9 @@ func (c *Connector) Stats() Stats {
 	return s
 }
 
-// observe measures what began at start.
-func (h *host) observe(op string, start time.Time, err error) { observe(h.metrics, op, start, err) }
-
-// observe measures what began at start. Tests and embedders may leave metrics out.
-func observe(m Metrics, op string, start time.Time, err error) {
-	if m != nil {
-		m.Request(op, requestOutcome(err), time.Since(start))
-	}
+// ask begins to measure a request to the host.
+func (h *host) ask(ctx context.Context, op string) measure.Question {
+	return measure.Ask(ctx, backend, op, h.addr)
 }
 
 // PrometheusMetrics are the metrics of one connector. No label holds a user.
@@ -91,7 +87,7 @@ type PrometheusMetrics struct {
 // NewMetrics registers the metrics of the connector of that name.
 func NewMetrics(reg prometheus.Registerer, connector string) *PrometheusMetrics {
 	reg = measure.ForConnector(reg, connector)
-	return &PrometheusMetrics{measure.NewRequests(reg, "ldap",
+	return &PrometheusMetrics{measure.NewRequests(reg, backend,
 		"Time of requests to the directory, and to DNS for its servers, by what was asked and how it ended."), reg}
 }
 

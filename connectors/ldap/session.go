@@ -37,9 +37,9 @@ func (s *session) do(ctx context.Context, name string, limit time.Duration, op f
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	start := time.Now()
-	defer func() { s.host.observe(name, start, err) }()
-	end := start.Add(limit)
+	question := s.host.ask(ctx, name)
+	defer func() { question.End(s.host.metrics, requestOutcome(err)) }()
+	end := time.Now().Add(limit)
 	if ctxEnd, ok := ctx.Deadline(); ok && ctxEnd.Before(end) {
 		end = ctxEnd
 	}
@@ -143,9 +143,9 @@ func (c *Connector) openAt(ctx context.Context, h *host, setup func(context.Cont
 		return nil, &opError{phase: phaseConnect, host: h.addr, err: errHostOpen}
 	}
 	defer leave()
-	start := time.Now()
+	question := h.ask(ctx, opConnect)
 	s, err := h.connect(ctx, c.limits.dial)
-	h.observe(opConnect, start, err)
+	question.End(h.metrics, requestOutcome(err))
 	if err != nil {
 		err = &opError{phase: phaseConnect, host: h.addr, err: err}
 	} else if err = setup(ctx, s); err == nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"drawbridge/configs"
+	"drawbridge/connectors/measure"
 
 	ldap3 "github.com/go-ldap/ldap/v3"
 	"golang.org/x/sync/singleflight"
@@ -167,12 +168,12 @@ func (d *srvDomain) refresh() (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(d.life, d.limit)
 	defer cancel()
-	start := time.Now()
+	question := measure.Ask(ctx, backend, opResolve, "")
 	records, err := d.lookup(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	observe(d.transport.metrics, opResolve, start, err)
+	question.End(d.transport.metrics, requestOutcome(err))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var targets []target

@@ -5,5 +5,5 @@
 //
 // The outcome is one of a closed list, the same for every backend. It says whether
 // the backend did its work, and not whether somebody was let in. No label holds a
-// user.
+// user. In a traced request each is a span as well (package tracing).
 package measure

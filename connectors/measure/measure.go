@@ -1,7 +1,10 @@
 package measure
 
 import (
+	"context"
 	"time"
+
+	"drawbridge/tracing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -36,6 +39,33 @@ func NewRequests(reg prometheus.Registerer, backend, help string) *Requests {
 		Help:    help,
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 4, 8},
 	}, []string{"op", "outcome"})}
+}
+
+// Sink takes what is measured; [Requests] is one.
+type Sink interface {
+	// Request takes one request: what was asked, how it ended and how long that took.
+	Request(op string, outcome Outcome, took time.Duration)
+}
+
+// Question is one request under way, which is measured and, in a traced request, a span.
+type Question struct {
+	op    string
+	start time.Time
+	span  tracing.Span
+}
+
+// Ask begins a request to a backend such as ldap. peer is host:port of who is asked, or
+// empty.
+func Ask(ctx context.Context, backend, op, peer string) Question {
+	return Question{op: op, start: time.Now(), span: tracing.Ask(ctx, backend, op, peer)}
+}
+
+// End says how it ended. Tests and embedders may leave the sink out.
+func (q Question) End(to Sink, outcome Outcome) {
+	q.span.End(string(outcome), outcome != OK && outcome != Refused)
+	if to != nil {
+		to.Request(q.op, outcome, time.Since(q.start))
+	}
 }
 
 // Request counts and times one request.

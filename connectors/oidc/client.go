@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"drawbridge/connectors/measure"
 	"drawbridge/trust"
 )
 
@@ -88,8 +89,8 @@ func (c *client) checkURL(raw string) error {
 // do sends the request, of that name in metrics, and returns the status and the whole
 // body.
 func (c *client) do(op string, req *http.Request) (status int, header http.Header, body []byte, err error) {
-	start := time.Now()
-	defer func() { c.observe(op, start, status, err) }()
+	question := measure.Ask(req.Context(), backend, op, req.URL.Host)
+	defer func() { question.End(c.metrics, requestOutcome(status, err)) }()
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "drawbridge")
 	resp, err := c.http.Do(req)

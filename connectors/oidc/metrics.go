@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"time"
 
 	"drawbridge/connectors/measure"
 
@@ -15,13 +14,14 @@ import (
 
 // Metrics takes what a connector measures. [NewMetrics] makes one for Prometheus.
 type Metrics interface {
-	// Request takes one request to the provider: what was asked, how it ended and how
-	// long that took.
-	Request(op string, outcome measure.Outcome, took time.Duration)
+	measure.Sink
 	// Watch is called once, with a function that tells the state of the connector
 	// whenever it is called.
 	Watch(state func() Stats)
 }
+
+// backend is what the metrics and traces call a provider.
+const backend = "oidc"
 
 // The op of a request.
 const (
@@ -48,13 +48,6 @@ func (c *Connector) Stats() Stats {
 	return Stats{MetadataLoaded: c.provider.meta != nil, MetadataFailing: c.provider.err != nil}
 }
 
-// observe measures what began at start. Tests and embedders may leave metrics out.
-func (c *client) observe(op string, start time.Time, status int, err error) {
-	if c.metrics != nil {
-		c.metrics.Request(op, requestOutcome(status, err), time.Since(start))
-	}
-}
-
 // requestOutcome: the token endpoint refuses a wrong password with 400 or 401, so a
 // refusal is everyday; a 5xx is the provider's failure.
 func requestOutcome(status int, err error) measure.Outcome {
@@ -79,7 +72,7 @@ type PrometheusMetrics struct {
 // NewMetrics registers the metrics of the connector of that name.
 func NewMetrics(reg prometheus.Registerer, connector string) *PrometheusMetrics {
 	reg = measure.ForConnector(reg, connector)
-	return &PrometheusMetrics{measure.NewRequests(reg, "oidc",
+	return &PrometheusMetrics{measure.NewRequests(reg, backend,
 		"Time of requests to the identity provider by what was asked and how it ended."), reg}
 }
 

@@ -11,6 +11,7 @@ import (
 
 // docs/audit.md: each command of the page, beside a running server.
 func TestAuditCommands(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartDrawbridge(t, testbed.ServerOptions{
 		Config: `
 registries: [{ service: S, issuer: I }]

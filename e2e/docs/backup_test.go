@@ -15,6 +15,7 @@ import (
 // docs/backup.md: its commands, beside a running server, with the page's paths in a
 // folder of the test.
 func TestBackupPage(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	s.run("mkdir -p etc/drawbridge backups")
 	config := "data_dir: data\nserver: { addr: \"127.0.0.1:0\", telemetry_addr: \"127.0.0.1:0\" }\n" +
@@ -64,6 +65,7 @@ func TestBackupPage(t *testing.T) {
 // The CronJob's command line is one that the program takes: with its paths in a folder
 // of the test, it makes a backup.
 func TestBackupCronJob(t *testing.T) {
+	t.Parallel()
 	var job struct {
 		Spec struct {
 			JobTemplate struct {

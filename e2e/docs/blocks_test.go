@@ -3,7 +3,6 @@ package docs
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +24,11 @@ type block struct {
 // that runs it.
 func runners() []string {
 	return []string{
+		"ad",
+		"ad-check",
+		"ad-login",
+		"ad-policy",
+		"ad-search",
 		"api",
 		"audit-query",
 		"backup-cron",
@@ -68,6 +72,12 @@ func runners() []string {
 		"ha-postgres",
 		"ha-redis-acl",
 		"htpasswd",
+		"htpasswd-add",
+		"htpasswd-change",
+		"htpasswd-check",
+		"htpasswd-fallback",
+		"htpasswd-login",
+		"htpasswd-policy",
 		"keys-emergency",
 		"keys-list",
 		"keys-new-ca",
@@ -87,7 +97,12 @@ func runners() []string {
 		"kube-try",
 		"kube-values",
 		"ldap",
+		"ldap-access",
+		"ldap-check",
 		"ldap-domain",
+		"ldap-login",
+		"ldap-policy",
+		"ldap-search",
 		"listen-acme",
 		"listen-cors",
 		"limits-settings",
@@ -100,7 +115,10 @@ func runners() []string {
 		"migrate-explain",
 		"migrate-htpasswd",
 		"oidc",
+		"oidc-check",
+		"oidc-discovery",
 		"oidc-overage",
+		"oidc-policy",
 		"own-login",
 		"own-registry",
 		"own-serve",
@@ -134,6 +152,7 @@ func runners() []string {
 		"session-list",
 		"session-revoke",
 		"this-suite",
+		"tracing-settings",
 		"upgrade-deb",
 		"upgrade-kube",
 		"upgrade-kube-back",
@@ -195,6 +214,7 @@ func one(t *testing.T, name string) string {
 }
 
 func TestEveryBlockIsRun(t *testing.T) {
+	t.Parallel()
 	for _, page := range pages(t) {
 		found, faults := blocks(t, page)
 		for _, line := range faults {
@@ -210,6 +230,7 @@ func TestEveryBlockIsRun(t *testing.T) {
 
 // The README promises that `make test` is the whole suite, and .ci/run runs it.
 func TestTheSuiteIsWhatTheREADMESays(t *testing.T) {
+	t.Parallel()
 	command := strings.TrimSpace(one(t, "this-suite"))
 	ci, err := os.ReadFile(filepath.Join(testbed.Root(t), ".ci", "run"))
 	if err != nil {
@@ -217,21 +238,5 @@ func TestTheSuiteIsWhatTheREADMESays(t *testing.T) {
 	}
 	if !slices.Contains(strings.Split(string(ci), "\n"), command) {
 		t.Errorf(".ci/run does not run %q", command)
-	}
-}
-
-// Links lead to files that exist.
-func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, page := range pages(t) {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
-				t.Errorf("%s: %v", filepath.Base(page), err)
-			}
-		}
 	}
 }

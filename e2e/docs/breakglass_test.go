@@ -11,6 +11,7 @@ import (
 
 // docs/breakglass.md from arming to the end, beside a running server.
 func TestBreakGlassCommands(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartDrawbridge(t, testbed.ServerOptions{
 		Config: `
 registries: [{ service: S, issuer: I }]

@@ -76,6 +76,7 @@ func claimsOf(t *testing.T, answer string) string {
 
 // And with a Go package: it compiles in the tree and keeps to the contract.
 func TestWriteAConnectorInGo(t *testing.T) {
+	t.Parallel()
 	s := inRepository(t)
 	dir := filepath.Join(s.dir, "connectors", "single")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -91,6 +92,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	chain := connectors.NewChain(connectors.Link{Connector: &Connector{"me", "alice", identity.NewSecret("secret")}})
 	for _, tt := range []struct {
 		username, password string

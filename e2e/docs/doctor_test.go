@@ -11,6 +11,7 @@ import (
 
 // docs/doctor.md: its commands find nothing wrong where nothing is.
 func TestDoctorPage(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	config := "server: { addr: \"127.0.0.1:0\", telemetry_addr: \"127.0.0.1:0\" }\n" +
 		"registries: [ { service: S, issuer: I } ]\nconnectors: [ { name: local, type: htpasswd, file: htpasswd } ]\npolicy: { file: policy.yaml }\n"

@@ -18,6 +18,7 @@ import (
 // two replicas with the configuration of the page. A registry's trust anchor, what
 // one remembers and what one is told hold for both.
 func TestSeveralReplicas(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := &shell{t: t, dir: dir, env: os.Environ()}
 	s.run(one(t, "ha-ca"))
@@ -97,6 +98,7 @@ bindings: [{ name: admin, role: maintainer, subjects: ["user:local/admin"], repo
 // The numbers of the page fit together: those of the configuration, the
 // Deployment and the server.
 func TestReplicasInKubernetes(t *testing.T) {
+	t.Parallel()
 	config, deployment := one(t, "ha-config"), one(t, "ha-kubernetes")
 	find := func(text, pattern string) string {
 		t.Helper()
@@ -131,6 +133,7 @@ func TestReplicasInKubernetes(t *testing.T) {
 
 // Each test that docs/ha.md names is there.
 func TestOutagesAreTested(t *testing.T) {
+	t.Parallel()
 	root := testbed.Root(t)
 	page, err := os.ReadFile(filepath.Join(root, "docs", "ha.md"))
 	if err != nil {

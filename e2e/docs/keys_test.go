@@ -21,6 +21,7 @@ connectors:
 
 // docs/keys.md: its commands in their order, against a running server.
 func TestKeysPage(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	for name, text := range map[string]string{"drawbridge.yaml": keysPage, "htpasswd": testbed.HTPasswd(t, "admin", "badmin")} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {

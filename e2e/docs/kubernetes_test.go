@@ -34,6 +34,7 @@ kubectl() {
 
 // docs/kubernetes.md from its beginning to its end.
 func TestKubernetes(t *testing.T) {
+	t.Parallel()
 	s := inRepository(t)
 	for _, name := range []string{"tls.crt", "tls.key", "ldap-password", "corp-ca.pem", "signing-ca.crt", "signing-ca.key", "store-url", "redis-url"} {
 		s.write(name, "x")

@@ -24,6 +24,7 @@ func listeningFiles(t *testing.T) map[string]string {
 
 // Each of the page's settings passes the check; what they do is shown in package edge.
 func TestListeningSettings(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartDrawbridge(t, testbed.ServerOptions{Config: rest, Files: listeningFiles(t)})
 	for _, name := range []string{"listen-acme", "listen-cors", "limits-settings"} {
 		server.WriteFile(name+".yaml", one(t, name)+rest)
@@ -35,6 +36,7 @@ func TestListeningSettings(t *testing.T) {
 
 // The page's nginx in front of the page's socket: the client's address arrives.
 func TestUnixSocketBehindNginx(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := &shell{t: t, dir: dir}
 	s.run(`openssl req -newkey rsa:2048 -nodes -x509 -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout tls.key -out tls.crt`)

@@ -26,6 +26,7 @@ acl:
 // docs/migrate.md: its commands in their order; then the server with the files that
 // were made, before registries that were set up for docker_auth, with its certificate.
 func TestMigrateDockerAuth(t *testing.T) {
+	t.Parallel()
 	for name, extension := range map[string]string{"a CA": "basicConstraints=critical,CA:TRUE", "no CA": "basicConstraints=CA:FALSE"} {
 		t.Run(name, func(t *testing.T) {
 			s := newShell(t, t.TempDir())
@@ -93,6 +94,7 @@ func takesMigrated(t *testing.T, s *shell) {
 }
 
 func TestMigrateHTPasswd(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	if err := os.WriteFile(filepath.Join(s.dir, "registry.htpasswd"), []byte(testbed.HTPasswd(t, "alice", "secret")), 0o600); err != nil {
 		t.Fatal(err)

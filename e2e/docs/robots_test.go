@@ -11,6 +11,7 @@ import (
 // docs/robots.md: the life of a robot, beside a running server and a registry that
 // trusts it.
 func TestRobotCommands(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartDrawbridge(t, testbed.ServerOptions{
 		Config: `
 registries: [{ service: S, issuer: I }]

@@ -35,14 +35,11 @@ func newShell(t *testing.T, dir string) *shell {
 	t.Helper()
 	bin := t.TempDir()
 	tools := filepath.Dir(testbed.Tool(t, "crane"))
-	build := exec.Command("go", "build", "-o", filepath.Join(bin, "drawbridge"), "./cmd/drawbridge")
-	build.Dir = testbed.Root(t)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	// The README calls the registry by the name that its own image uses.
-	if err := os.Symlink(testbed.Tool(t, "registry-3.1.1"), filepath.Join(bin, "registry")); err != nil {
-		t.Fatal(err)
+	for name, program := range map[string]string{"drawbridge": testbed.PlainProgram(t), "registry": testbed.Tool(t, "registry-3.1.1")} {
+		if err := os.Symlink(program, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	docker := testbed.NewDocker(t)
 	return &shell{t: t, dir: dir, env: append(os.Environ(),
@@ -213,7 +210,15 @@ func TestPolicyInTheStore(t *testing.T) {
 // login runs a command that asks for a password on a terminal.
 func (s *shell) login(command, password string) string {
 	s.t.Helper()
-	cmd, out := s.command("script -qec '"+command+"' /dev/null"), &printed{}
+	out, _ := s.prompted(command, password) // what it printed says how it ended
+	return out
+}
+
+// prompted runs a script on a terminal and types the passwords that it asks for.
+func (s *shell) prompted(script string, passwords ...string) (string, error) {
+	s.t.Helper()
+	s.env = append(s.env, "SCRIPT="+script)
+	cmd, out := s.command("script -qec 'bash -euo pipefail -c \"$SCRIPT\"' /dev/null"), &printed{}
 	cmd.Stdout, cmd.Stderr = out, out
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -222,10 +227,12 @@ func (s *shell) login(command, password string) string {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	out.find(s.t, `Password: `)
-	_, _ = fmt.Fprintln(stdin, password)
-	_ = cmd.Wait() // what it printed says how it ended
-	return out.buf.String()
+	for i, password := range passwords {
+		out.find(s.t, fmt.Sprintf(`(?s)(assword: .*){%d}`, i+1))
+		_, _ = fmt.Fprintln(stdin, password)
+	}
+	err = cmd.Wait()
+	return out.buf.String(), err
 }
 
 // The example: checked, and then really started.
@@ -241,6 +248,7 @@ func TestExample(t *testing.T) {
 }
 
 func TestPolicyCommands(t *testing.T) {
+	t.Parallel()
 	s := inRepository(t)
 	if out := s.run(one(t, "policy-check")); !strings.Contains(out, "1 passed, 0 failed") {
 		t.Error(out)
@@ -269,6 +277,7 @@ func TestPolicyCommands(t *testing.T) {
 }
 
 func TestRegistryConfigCommands(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	if out := s.run(one(t, "registry-config")); strings.Count(out, "Docker registry") != 3 {
 		t.Error(out)
@@ -276,31 +285,32 @@ func TestRegistryConfigCommands(t *testing.T) {
 }
 
 func TestDropIn(t *testing.T) {
+	t.Parallel()
 	s := inRepository(t)
 	if out := s.run(one(t, "drop-in")); !strings.Contains(out, "is fine") {
 		t.Error(out)
 	}
 }
 
-// Each connector that docs/connectors.md shows is a part of a configuration that
+// Connectors that are shown without the rest are parts of a configuration that
 // passes the check. The secrets they name are given another way, which wins.
 func TestConnectorExamples(t *testing.T) {
-	s := inRepository(t)
-	s.env = append(s.env, "S=x")
+	t.Parallel()
+	s := newShell(t, t.TempDir())
+	s.write("htpasswd", "")
 	const bindPassword, clientSecret = "DRAWBRIDGE_CONNECTORS_0_BIND_PASSWORD=x ", "DRAWBRIDGE_CONNECTORS_0_CLIENT_SECRET=x "
 	for name, secret := range map[string]string{
-		"htpasswd": "", "ldap": bindPassword, "ldap-domain": bindPassword, "oidc": clientSecret, "oidc-overage": clientSecret,
+		"ldap-domain": bindPassword, "htpasswd-fallback": bindPassword, "oidc-overage": clientSecret,
 	} {
-		text := one(t, name) + "registries:\n  - { service: S, issuer: I }\n"
-		if err := os.WriteFile(filepath.Join(s.dir, name+".yaml"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		text := strings.ReplaceAll(one(t, name), "/etc/drawbridge/", "") + "registries:\n  - { service: S, issuer: I }\n"
+		s.write(name+".yaml", text)
 		s.run(secret + "drawbridge config check " + name + ".yaml")
 	}
 }
 
 // docs/connectors.md: the page shows what login-test prints.
 func TestLoginTestCommands(t *testing.T) {
+	t.Parallel()
 	s := inRepository(t)
 	shown := s.run(one(t, "login-test"))
 	page, _ := blocks(t, filepath.Join(testbed.Root(t), "docs", "connectors.md"))
@@ -325,14 +335,10 @@ func TestLoginTestCommands(t *testing.T) {
 // docs/connectors.md: the command needs the store that the server uses, and no
 // server that runs.
 func TestUserForgetCommand(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
-	config := "data_dir: data\n" + one(t, "htpasswd") + "registries: [{ service: x, issuer: y }]\n"
-	config = strings.ReplaceAll(strings.ReplaceAll(config, "name: local", "name: corp"), "configs/", "")
-	for name, text := range map[string]string{"drawbridge.yaml": config, "htpasswd": "", "htgroups": ""} {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.write("htpasswd", "")
+	s.write("drawbridge.yaml", "data_dir: data\nregistries: [ { service: S, issuer: I } ]\nconnectors: [ { name: corp, type: htpasswd, file: htpasswd } ]\n")
 	command := strings.ReplaceAll(one(t, "user-forget"), "/etc/", "")
 	if out := s.fail(2, command); !strings.Contains(out, "data_dir data does not exist") {
 		t.Error(out)
@@ -347,6 +353,7 @@ func TestUserForgetCommand(t *testing.T) {
 
 // docs/configuration.md: the check of a file with a fault prints it, by its line.
 func TestConfigCheckCommand(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	command := strings.ReplaceAll(one(t, "config-check"), "/etc/drawbridge.yaml", "drawbridge.yaml")
 	if err := os.WriteFile(filepath.Join(s.dir, "drawbridge.yaml"), []byte("server:\n  adr: x\n"), 0o600); err != nil {
@@ -398,6 +405,7 @@ func TestCompose(t *testing.T) {
 
 // docs/sessions.md: the commands work on the store of the servers.
 func TestSessionCommands(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, t.TempDir())
 	config := "data_dir: data\nregistries: [ { service: S, issuer: I } ]\nconnectors: [ { name: corp, type: htpasswd, file: htpasswd } ]\n"
 	for name, text := range map[string]string{"drawbridge.yaml": config, "htpasswd": ""} {

@@ -11,6 +11,7 @@ import (
 
 // docs/security.md: each test that it names is in the folder that it names.
 func TestSecurityPageNamesTests(t *testing.T) {
+	t.Parallel()
 	root := testbed.Root(t)
 	page, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
 	if err != nil {

@@ -15,11 +15,16 @@ import (
 // loggedServer has a directory, a proxy on this machine and the log settings.
 func loggedServer(t *testing.T, directory *testbed.Slapd, log string) *testbed.Server {
 	t.Helper()
+	return directoryServer(t, directory, "server: { trusted_proxies: [\"127.0.0.0/8\"] }\n"+log)
+}
+
+// directoryServer has a directory and the further settings.
+func directoryServer(t *testing.T, directory *testbed.Slapd, settings string) *testbed.Server {
+	t.Helper()
 	return testbed.StartDrawbridge(t, testbed.ServerOptions{
 		Config: fmt.Sprintf(`
 registries: [{ service: "Docker registry", issuer: "Acme auth server" }]
 policy: { file: policy.yaml }
-server: { trusted_proxies: ["127.0.0.0/8"] }
 connectors:
   - { name: local, type: htpasswd, file: htpasswd, match: "local-*" }
   - name: corp
@@ -29,7 +34,7 @@ connectors:
     bind_password: %q
     user: { base_dn: "ou=people,%[4]s", filter: "(&(objectClass=inetOrgPerson)(uid={username}))", name_attr: uid }
     groups: { mode: search, base_dn: "ou=groups,%[4]s", filter: "(member={dn})", name_attr: cn }
-`, directory.URL(), directory.BindDN, directory.BindPassword, directory.BaseDN) + log,
+`, directory.URL(), directory.BindDN, directory.BindPassword, directory.BaseDN) + settings,
 		Files: map[string]string{"htpasswd": testbed.HTPasswd(t, "local-admin", "badmin-secret"), "policy.yaml": policy},
 	})
 }

@@ -52,6 +52,7 @@ store: { url: %q }
 cache: { redis_url: %q }
 limits: { login_failures_per_minute: 0, requests_per_second: 10000 }
 server: { drain_delay: 100ms }
+tracing: { endpoint: "http://127.0.0.1:1" }
 connectors:
   - { name: local, type: htpasswd, file: htpasswd, match: "local-*" }
   - { name: hr, type: exec, command: ["/bin/sh", "./people.sh"], mode: pooled, pool_size: %[7]d, timeout: 8s, match: "hr-*" }

@@ -49,6 +49,7 @@ table() {
 		caddy          v2.11.9 caddy          install github.com/caddyserver/caddy/v2/cmd/caddy
 		pebble         v2.10.1 pebble         install github.com/letsencrypt/pebble/v2/cmd/pebble
 		docker-compose v2.40.3 docker-compose module  e2e/tools/compose github.com/docker/compose/v2/cmd
+		otelcol        v0.158.0 otelcol       module  e2e/tools/otelcol drawbridge/e2e/tools/otelcol
 	TABLE
 }
 

@@ -34,7 +34,7 @@ func serverProgram(t testing.TB) string {
 	if _, err := os.Stat(made); err == nil {
 		return made
 	}
-	path, err := buildServer(Root(t))
+	path, err := buildProgram(Root(t), "drawbridge", "-race")
 	if err != nil {
 		t.Fatalf("%v\nor build it with `make e2e-binary`", err)
 	}
@@ -45,25 +45,36 @@ func serverProgram(t testing.TB) string {
 // own.
 func Program(t testing.TB) string { t.Helper(); return serverProgram(t) }
 
-// buildServer builds the program with the race detector, once in each test
-// process: a lock makes parallel tests wait, and the process that has built last
-// leaves its ID beside the program.
-func buildServer(root string) (path string, err error) {
+// PlainProgram returns the drawbridge program without the race detector, under which
+// a password's hash at its full cost takes seconds. It is built now.
+func PlainProgram(t testing.TB) string {
+	t.Helper()
+	path, err := buildProgram(Root(t), "drawbridge-plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// buildProgram builds the program under that name, once in each test process: a lock
+// makes parallel tests wait, and the process that has built last leaves its ID beside
+// the program.
+func buildProgram(root, name string, flags ...string) (path string, err error) {
 	dir := filepath.Join(root, ".tools", "e2e")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	unlock, err := lockFile(filepath.Join(dir, "lock"), syscall.LOCK_EX)
+	path = filepath.Join(dir, name)
+	unlock, err := lockFile(path+".lock", syscall.LOCK_EX)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	path = filepath.Join(dir, "drawbridge")
-	builder, us := filepath.Join(dir, "builder"), strconv.Itoa(os.Getpid())
+	builder, us := path+".builder", strconv.Itoa(os.Getpid())
 	if last, err := os.ReadFile(builder); err == nil && string(last) == us { // #nosec G304 -- a file of the repository
 		return path, nil
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-race", "-o", path, "./cmd/drawbridge") // #nosec G204 -- no input
+	build := exec.CommandContext(context.Background(), "go", append(append([]string{"build", "-o", path}, flags...), "./cmd/drawbridge")...) // #nosec G204 -- no input
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./cmd/drawbridge: %w\n%s", err, out)

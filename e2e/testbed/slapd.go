@@ -47,7 +47,7 @@ type Slapd struct {
 	dir           string
 	host          string // what clients dial and the certificate names
 	port, tlsPort int
-	anonymous     bool
+	access        string // the rules of slapd.conf
 	mutual        bool
 	names         []string
 	run           *process
@@ -58,8 +58,14 @@ type Slapd struct {
 // SlapdOption changes how [StartSlapd] starts.
 type SlapdOption func(*Slapd)
 
+// SlapdAccess sets the access rules of slapd.conf.
+func SlapdAccess(rules string) SlapdOption { return func(s *Slapd) { s.access = rules } }
+
 // AnonymousRead lets anonymous users search.
-func AnonymousRead() SlapdOption { return func(s *Slapd) { s.anonymous = true } }
+func AnonymousRead() SlapdOption { return SlapdAccess(bindAlone + "access to * by * read\n") }
+
+// bindAlone is the rule by which passwords are tried, and nobody reads them.
+const bindAlone = "access to attrs=userPassword by anonymous auth by * none\n"
 
 // DemandClientCertificate refuses encrypted connections without a certificate of
 // the server's authority.
@@ -75,6 +81,7 @@ func StartSlapd(t testing.TB, opts ...SlapdOption) *Slapd {
 	s := &Slapd{
 		BaseDN: SlapdBaseDN, BindDN: serviceDN, BindPassword: servicePW,
 		t: t, dir: t.TempDir(), host: "127.0.0.1",
+		access: bindAlone + "access to * by dn.exact=\"" + serviceDN + "\" read by * none\n",
 	}
 	for _, opt := range opts {
 		opt(s)
@@ -124,10 +131,6 @@ func freePort(t testing.TB) int {
 }
 
 func (s *Slapd) writeConfig() {
-	access := "by dn.exact=\"" + serviceDN + "\" read by * none"
-	if s.anonymous {
-		access = "by * read"
-	}
 	verify := "never"
 	if s.mutual {
 		verify = "demand"
@@ -159,9 +162,7 @@ memberof-refint TRUE
 overlay ppolicy
 ppolicy_default "cn=default,%[6]s"
 ppolicy_use_lockout
-access to attrs=userPassword by anonymous auth by * none
-access to * %[7]s
-`, s.dir, SlapdBaseDN, slapdAdminDN, slapdAdminPW, data, policiesOU, access, verify)
+%[7]s`, s.dir, SlapdBaseDN, slapdAdminDN, slapdAdminPW, data, policiesOU, s.access, verify)
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		s.t.Fatal(err)
 	}

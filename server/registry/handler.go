@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"slices"
+	"sync"
 
 	"drawbridge/bridge"
 	"drawbridge/identity"
@@ -62,7 +64,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, e)
 		return
 	}
-	server.WriteEncoded(w, http.StatusOK, body(answer))
+	body := bodies.Get().(*[]byte) //nolint:forcetypeassert // what New makes
+	*body = appendBody((*body)[:0], answer)
+	server.WriteEncoded(w, http.StatusOK, *body)
+	bodies.Put(body)
 }
 
 // terms is the answer of both methods, but for the token.
@@ -72,14 +77,18 @@ type terms struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
-// body is the answer of both methods: GET reads token, POST access_token. The token
-// is put in as it is, since it has nothing that JSON escapes (RFC 7515 section 2):
-// the encoder would look twice at each of its thousands of characters.
-func body(a bridge.Answer) []byte {
+// bodies holds what answers were written from, for the next ones: each has some
+// kilobytes. A body is written as a whole, so that none shows a part of another.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// appendBody appends the answer of both methods: GET reads token, POST access_token.
+// The token is put in as it is, since it has nothing that JSON escapes (RFC 7515
+// section 2): the encoder would look twice at each of its thousands of characters.
+func appendBody(b []byte, a bridge.Answer) []byte {
 	// Strings and a number always encode.
 	rest, _ := json.Marshal(terms{ExpiresIn: int(a.TTL.Seconds()), Scope: a.Scope, RefreshToken: a.RefreshToken.Reveal()})
 	const prefix, between, end = `{"token":"`, `","access_token":"`, `",`
-	b := make([]byte, 0, len(prefix)+len(between)+len(end)+2*len(a.Token)+len(rest))
+	b = slices.Grow(b, len(prefix)+len(between)+len(end)+2*len(a.Token)+len(rest))
 	b = append(append(b, prefix...), a.Token...)
 	b = append(append(b, between...), a.Token...)
 	return append(append(b, end...), rest[1:]...)

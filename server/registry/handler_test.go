@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,6 +176,24 @@ func TestAnswer(t *testing.T) {
 
 // Who asks for a refresh token, in the words of either method, and who would take a
 // new one at each use.
+// Answers are written from memory that others were written from.
+func TestAnswersAreNotMixed(t *testing.T) {
+	var group sync.WaitGroup
+	for worker := range 8 {
+		group.Go(func() {
+			for i := range 200 {
+				token := strings.Repeat(string(rune('a'+worker)), 1+(i*37+worker*101)%3000)
+				_, body := do(t, &issuer{answer: bridge.Answer{Token: token, TTL: time.Minute}}, get("service=s"))
+				if want := `{"token":"` + token + `","access_token":"` + token + `","expires_in":60`; !strings.HasPrefix(body, want) ||
+					strings.Count(body, "}") != 1 || !strings.HasSuffix(body, "}") {
+					t.Errorf("worker %d: %.80s ... %.80s", worker, body, body[max(0, len(body)-80):])
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
 func TestAskingForARefreshToken(t *testing.T) {
 	for _, tt := range []struct {
 		name              string
