@@ -1,6 +1,9 @@
 package configs
 
-import "drawbridge/tracing"
+import (
+	"drawbridge/identity"
+	"drawbridge/tracing"
+)
 
 func (c *check) tracing(t Tracing) {
 	// Written so that NaN is refused too.
@@ -26,7 +29,7 @@ func (c *check) tracing(t Tracing) {
 	case u.Scheme == "https":
 	case t.CAFile != "":
 		c.fault("tracing.ca_file", "is used only with an https:// URL")
-	case !t.Headers.Empty() && !isLoopback(u.Hostname()):
+	case !t.Headers.Empty() && !identity.Loopback(u.Hostname()):
 		c.fault("tracing.headers", "would be sent in the clear; tracing.endpoint must begin with https://")
 	}
 }
