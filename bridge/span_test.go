@@ -17,6 +17,8 @@ import (
 // The steps of a token request, whoever asks, and under which ID the audit log has the
 // decision. No name is in them.
 func TestTokenRequestsAreTraced(t *testing.T) {
+	before := alice()
+	before.Stale = true
 	for _, tt := range []struct {
 		what    string
 		verdict connectors.Verdict
@@ -35,6 +37,10 @@ func TestTokenRequestsAreTraced(t *testing.T) {
 		{"a wrong password", connectors.Verdict{Outcome: connectors.Denied(connectors.WrongPassword)}, nil, "repository:apps/a:push", "  identify drawbridge.outcome=refused\n"},
 		{"an outage", connectors.Verdict{Outcome: connectors.Unavailable(errors.New("uid=alice"))}, nil, "repository:apps/a:push",
 			"  identify! drawbridge.outcome=unavailable error.type=unavailable\n"},
+		{"somebody known from before an outage", before, nil, "repository:apps/a:push", `  identify drawbridge.connector=corp drawbridge.outcome=ok drawbridge.stale=true
+  decide drawbridge.decision_id=decision drawbridge.outcome=granted drawbridge.policy_revision=r1
+  sign drawbridge.outcome=ok
+`},
 		{"no key", alice(), errors.New("no key"), "repository:apps/a:push", `  identify drawbridge.connector=corp drawbridge.outcome=ok
   decide drawbridge.decision_id=decision drawbridge.outcome=granted drawbridge.policy_revision=r1
   sign! drawbridge.outcome=failed error.type=failed

@@ -15,21 +15,23 @@ func (c *check) tracing(t Tracing) {
 		c.fault("tracing.headers", "%v", err)
 	}
 	if t.Endpoint == "" {
-		for key, set := range map[string]bool{"tracing.headers": !t.Headers.Empty(), "tracing.ca_file": t.CAFile != ""} {
-			if set {
-				c.fault(key, "is used only with a tracing.endpoint")
-			}
+		if !t.Headers.Empty() {
+			c.fault("tracing.headers", "is used only with a tracing.endpoint")
+		}
+		if t.CAFile != "" {
+			c.fault("tracing.ca_file", "is used only with a tracing.endpoint")
 		}
 		return
 	}
 	u, err := tracing.ParseEndpoint(t.Endpoint)
-	switch {
-	case err != nil:
+	if err != nil {
 		c.fault("tracing.endpoint", "%v", err)
-	case u.Scheme == "https":
-	case t.CAFile != "":
+		return
+	}
+	if t.CAFile != "" && u.Scheme != "https" {
 		c.fault("tracing.ca_file", "is used only with an https:// URL")
-	case !t.Headers.Empty() && !identity.Loopback(u.Hostname()):
+	}
+	if !t.Headers.Empty() && u.Scheme != "https" && !identity.Loopback(u.Hostname()) {
 		c.fault("tracing.headers", "would be sent in the clear; tracing.endpoint must begin with https://")
 	}
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // LogHandler adds to each line what is known of the request that it was written for:
-// request_id, and trace_id where its trace is recorded. Code that logs needs to pass its context and nothing else.
+// request_id, and trace_id where its trace is recorded. Code that logs needs to pass its
+// context and nothing else.
 func LogHandler(next slog.Handler) slog.Handler { return requestLog{next} }
 
 type requestLog struct{ slog.Handler }

@@ -146,13 +146,13 @@ func (s *Store) update(ctx context.Context, what string, f func(ctx context.Cont
 
 // end ends a span. An answer that there is no such thing is an answer.
 func end(span tracing.Span, err error) {
-	var conflict *Conflict
+	_, conflict := errors.AsType[*Conflict](err)
 	switch {
 	case err == nil:
 		span.End("ok", false)
 	case errors.Is(err, ErrNotFound):
 		span.End("not_found", false)
-	case errors.As(err, &conflict):
+	case conflict:
 		span.End("conflict", false)
 	default:
 		span.End("failed", true)
