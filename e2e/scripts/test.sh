@@ -28,7 +28,7 @@ unit=$!
 # fail and to come back. -vet=off: `make check` and .ci/run have done it. The console's
 # tests wait: a browser gives up its requests whenever the machine's network changes,
 # which the containers of the others do.
-(cd e2e && { printf './%s\n' "${longest[@]}"; go list -f './{{.Name}} {{.Dir}}' ./... | sed 's|.*/e2e/|./|' | grep -v '^./console$'; } |
+(cd e2e && { printf './%s\n' "${longest[@]}"; go list ./... | sed 's|^drawbridge/e2e|.|' | grep -v '^./console$'; } |
 	awk '!seen[$0]++' | xargs go test -race -vet=off -count=1 -p "$((2 * $(nproc)))" -timeout 25m) || status=1
 collect "$unit" "$units"
 console=$(mktemp)
