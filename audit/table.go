@@ -5,7 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
+
+	"drawbridge/identity"
 )
 
 // Summary is what a table shows of an event.
@@ -14,7 +15,7 @@ func (e Event) Summary() []string {
 		e.Time.UTC().Format(time.RFC3339), e.User, string(e.Action), e.About(), string(e.Outcome), e.Reason, e.SourceIP, e.DecisionID,
 	}
 	for i, cell := range cells {
-		cells[i] = printable(cell)
+		cells[i] = identity.Printable(cell)
 	}
 	return cells
 }
@@ -56,7 +57,7 @@ func WriteCSV(w io.Writer, events []Event, first bool) error {
 		row := append(e.Summary(), strings.Join(e.Groups, " "), e.Service, strings.Join(e.Repositories, " "), strings.Join(e.Requested, " "),
 			strings.Join(e.Granted, " "), e.Connector, e.Method, e.SessionID, e.ClientID, e.UserAgent, e.PolicyRevision, strings.Join(e.Rules, " "), e.Note, e.ID)
 		for i, cell := range row {
-			row[i] = inert(printable(cell))
+			row[i] = inert(identity.Printable(cell))
 		}
 		if err := out.Write(row); err != nil {
 			return err
@@ -73,14 +74,4 @@ func inert(cell string) string {
 		return "'" + cell
 	}
 	return cell
-}
-
-// printable replaces what would move a terminal's cursor or turn its text around.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
 }

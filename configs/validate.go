@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"drawbridge/identity"
 	"drawbridge/server"
 )
 
@@ -105,7 +106,7 @@ func (c *check) externalURL(s Server) {
 	case u.Scheme == "https":
 	case s.TLS.Mode != TLSOff:
 		c.fault(key, "must begin with https://, since server.tls.mode is %s", s.TLS.Mode)
-	case !isLoopback(u.Hostname()):
+	case !identity.Loopback(u.Hostname()):
 		c.fault(key, "must begin with https://: clients would send passwords in the clear; "+
 			"server.tls.mode: off is for a TLS proxy in front, whose URL belongs here")
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"drawbridge/identity"
+
 	"github.com/go-ldap/ldap/v3"
 )
 
@@ -76,7 +78,7 @@ func (c *check) ldapURL(key string, u *url.URL, l LDAP) {
 	switch {
 	case encrypted(u) && l.StartTLS:
 		c.fault(key, "start_tls is for ldap:// URLs; this one is encrypted from the start")
-	case !encrypted(u) && !l.StartTLS && !l.Insecure && (domain || !isLoopback(u.Hostname())):
+	case !encrypted(u) && !l.StartTLS && !l.Insecure && (domain || !identity.Loopback(u.Hostname())):
 		c.fault(key, "would send passwords in the clear; use ldaps:// or start_tls: true, or spell insecure: true out")
 	}
 }

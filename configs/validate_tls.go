@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"drawbridge/identity"
 	"drawbridge/trust"
 )
 
@@ -76,5 +77,5 @@ func (c *check) keyPair(certKey, certFile, keyKey, keyFile string) {
 // URL's host: a DNS name with a dot that is not this machine.
 func isPublicName(u *url.URL) bool {
 	host := u.Hostname()
-	return net.ParseIP(host) == nil && strings.Contains(strings.Trim(host, "."), ".") && !isLoopback(host)
+	return net.ParseIP(host) == nil && strings.Contains(strings.Trim(host, "."), ".") && !identity.Loopback(host)
 }

@@ -1,6 +1,9 @@
 package configs
 
-import "drawbridge/tracing"
+import (
+	"drawbridge/identity"
+	"drawbridge/tracing"
+)
 
 func (c *check) tracing(t Tracing) {
 	// Written so that NaN is refused too.
@@ -28,7 +31,7 @@ func (c *check) tracing(t Tracing) {
 	if t.CAFile != "" && u.Scheme != "https" {
 		c.fault("tracing.ca_file", "is used only with an https:// URL")
 	}
-	if !t.Headers.Empty() && u.Scheme != "https" && !isLoopback(u.Hostname()) {
+	if !t.Headers.Empty() && u.Scheme != "https" && !identity.Loopback(u.Hostname()) {
 		c.fault("tracing.headers", "would be sent in the clear; tracing.endpoint must begin with https://")
 	}
 }

@@ -28,6 +28,7 @@ const (
 	RealmElsewhere ID = "DB-CHL-003"
 	RealmDead      ID = "DB-CHL-004"
 	RealmRefused   ID = "DB-CHL-005"
+	RealmMadeUp    ID = "DB-CHL-006"
 
 	KeysUnreadable ID = "DB-KEY-001"
 	KeysElsewhere  ID = "DB-KEY-002"

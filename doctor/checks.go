@@ -14,6 +14,9 @@ func Checks(o Options, local *Local) ([]Check, error) {
 	}
 	server := newServerSite(o, u)
 	checks := append(local.Checks(), server.checks()...)
+	if o.RegistryConfig != nil {
+		checks = append(checks, (&registryFile{o.RegistryConfig, o, server.site}).checks()...)
+	}
 	for _, r := range o.Registries {
 		if r.URL == "" {
 			checks = append(checks, Check{Name: "registry", Subject: r.Service, Run: notNamed})

@@ -27,6 +27,7 @@ func roadFindings() []Entry {
 		{RealmElsewhere, Problem, "The realm does not lead to this Drawbridge", "Clients fetch their tokens from wherever the realm leads."},
 		{RealmDead, Problem, "The realm cannot be reached from here", "Clients that are where this machine is cannot fetch a token."},
 		{RealmRefused, Warning, "Some clients refuse this realm", "crane, oras and helm do not follow a realm that may lead into somebody's network or sends passwords in the clear."},
+		{RealmMadeUp, Problem, "The registry makes the realm up", "With autoredirect it sends clients to a path of its own host, whatever its realm says, and Drawbridge is not there."},
 	}
 }
 

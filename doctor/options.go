@@ -34,6 +34,8 @@ type Options struct {
 	Origins []string
 	// Write permits an upload, which is cancelled.
 	Write bool
+	// RegistryConfig is the registry's own; nil: it was not given.
+	RegistryConfig *RegistryConfig
 	// Settings are the lines for a registry of this service to paste.
 	Settings func(service string) []string
 }

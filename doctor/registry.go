@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"drawbridge/identity"
 )
 
 const registryPath = "/v2/"
@@ -76,16 +78,10 @@ func (x *exam) secureUnlessPlain(ctx context.Context) Outcome {
 	if !x.plain() {
 		return o
 	}
-	if isLoopback(x.url.Hostname()) {
+	if identity.Loopback(x.url.Hostname()) {
 		return okay("plain HTTP, which docker accepts on this machine")
 	}
 	return okay("plain HTTP: each docker needs { \"insecure-registries\": [%q] } in daemon.json", x.hostPort())
-}
-
-// isLoopback is where docker accepts registries without TLS, or with any certificate.
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // asks looks at the registry's challenge.
@@ -126,7 +122,7 @@ func (x *exam) realm(ctx context.Context) Outcome {
 	if ip, err := netip.ParseAddr(realm.Hostname()); err == nil && realm.Host != x.url.Host && (ip.IsPrivate() || ip.IsLoopback()) {
 		warnings = append(warnings, finding(RealmRefused, fmt.Sprintf("The realm %s is a private address on another host than the registry's.", x.challenge.realm),
 			append([]string{"Give server.external_url a DNS name, and the registry the realm that follows:"}, x.realmFix()...)...))
-	} else if realm.Scheme == "http" && (x.url.Scheme == "https" || !isLoopback(realm.Hostname())) {
+	} else if realm.Scheme == "http" && (x.url.Scheme == "https" || !identity.Loopback(realm.Hostname())) {
 		warnings = append(warnings, finding(RealmRefused, fmt.Sprintf("The realm %s is plain HTTP: clients would send passwords in the clear.", x.challenge.realm), x.realmFix()...))
 	}
 	base, ok := aboveToken(realm)

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"drawbridge/identity"
 )
 
 const (
@@ -57,7 +59,7 @@ func (s *serverSite) checks() []Check {
 func (s *serverSite) secureServer(ctx context.Context) Outcome {
 	if s.plain() {
 		s.secure(ctx)
-		if isLoopback(s.url.Hostname()) {
+		if identity.Loopback(s.url.Hostname()) {
 			return okay("plain HTTP on this machine")
 		}
 		return skipped("plain HTTP")
@@ -69,7 +71,7 @@ func (s *serverSite) secureServer(ctx context.Context) Outcome {
 	known := &site{net: s.net, url: s.url}
 	for _, r := range s.Entries {
 		u, err := parseURL(r.URL)
-		if r.URL == "" || err != nil || isLoopback(u.Hostname()) {
+		if r.URL == "" || err != nil || identity.Loopback(u.Hostname()) {
 			continue
 		}
 		known.url = u // clients use the registry's authorities

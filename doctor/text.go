@@ -5,7 +5,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"unicode"
+
+	"drawbridge/identity"
 )
 
 // Text is the report for a person at night: a line for each check, and then what to
@@ -22,7 +23,7 @@ func (r Report) Text() string {
 			}
 			said = strings.Join(slices.Compact(ids), " ") + "  " + one.Findings[0].Title
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", one.State, visible(strings.TrimSpace(one.Check+" "+one.Subject)), visible(said))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", one.State, identity.Printable(strings.TrimSpace(one.Check+" "+one.Subject)), identity.Printable(said))
 	}
 	_ = w.Flush()
 	counts := map[Severity]int{}
@@ -47,21 +48,11 @@ func (r Report) Text() string {
 func (f Finding) write(out *strings.Builder, of Result) {
 	fmt.Fprintf(out, "\n%s  %s (%s)\n", f.ID, f.Title, f.Severity)
 	if of.Subject != "" {
-		fmt.Fprintf(out, "  at:   %s\n", visible(of.Subject))
+		fmt.Fprintf(out, "  at:   %s\n", identity.Printable(of.Subject))
 	}
-	fmt.Fprintf(out, "  what: %s\n  why:  %s\n  fix:\n", visible(f.What), visible(f.Why))
+	fmt.Fprintf(out, "  what: %s\n  why:  %s\n  fix:\n", identity.Printable(f.What), identity.Printable(f.Why))
 	for _, line := range f.Fix {
-		fmt.Fprintf(out, "    %s\n", visible(line))
+		fmt.Fprintf(out, "    %s\n", identity.Printable(line))
 	}
 	fmt.Fprintf(out, "  more: docs/doctor.md#%s\n", strings.ToLower(string(f.ID)))
-}
-
-// visible replaces what a terminal would obey: answers are other people's words.
-func visible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -131,3 +131,24 @@ func TestUsernamePatternDisjoint(t *testing.T) {
 		}
 	}
 }
+
+func TestLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "LOCALHOST.": true, "registry.localhost": true, "127.0.0.1": true, "127.9.9.9": true, "::1": true, "::ffff:127.0.0.1": true,
+		"": false, "localhost.example.com": false, "notlocalhost": false, "10.0.0.1": false, "128.0.0.1": false, "::2": false, "0.0.0.0": false,
+	} {
+		if got := identity.Loopback(host); got != want {
+			t.Errorf("%q: %v", host, got)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "Jürgen Müller, 東京": "Jürgen Müller, 東京", "a\x1b[2Kb": "a?[2Kb", "x\r\ny\tz": "x??y?z", "\u202eevil\u009b": "?evil?", "line\u2028two": "line?two",
+	} {
+		if got := identity.Printable(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -157,7 +157,7 @@ func (i *Import) Commit(ctx context.Context) error {
 	if err := i.tx.Commit(); err != nil {
 		return unavailable("finish the import", err)
 	}
-	return i.store.migrate(ctx)
+	return i.store.migrateFully(ctx)
 }
 
 // Close closes the database, and forgets what was not committed.

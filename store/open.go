@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	"modernc.org/sqlite" // registers the driver "sqlite", too
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -121,59 +120,11 @@ func (s *Store) openPostgres() error {
 	s.read, s.write = db, db
 	hasTable := `SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`
 	s.dialect = dialect{name: "postgresql", goose: goose.DialectPostgres, remote: true, hasTable: hasTable, options: func() ([]goose.ProviderOption, error) {
-		// Replicas that start at once must not migrate at once.
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := newLocker(s.opts.Log)
 		if err != nil {
 			return nil, err
 		}
 		return []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
 	}}
-	return nil
-}
-
-// migrate brings the schema up to date once in the life of the Store.
-func (s *Store) migrate(ctx context.Context) error {
-	if s.migrated.Load() {
-		return nil
-	}
-	s.migrating.Lock()
-	defer s.migrating.Unlock()
-	if s.migrated.Load() {
-		return nil
-	}
-	// SQLite has no lock across migrations: of two processes that start at once
-	// one may find a table that the other has just made, and nothing left to do
-	// when it looks again.
-	for attempt := 1; ; attempt++ {
-		err := s.migrateOnce(ctx)
-		if err == nil {
-			break
-		}
-		if s.dialect.remote || ctx.Err() != nil || attempt >= 5 && !isBusy(err) {
-			return unavailable("bring the store's schema up to date", err)
-		}
-		time.Sleep(writeBusy)
-	}
-	s.migrated.Store(true)
-	return nil
-}
-
-// migrateOnce applies the migrations that are missing.
-func (s *Store) migrateOnce(ctx context.Context) error {
-	if err := s.write.PingContext(ctx); err != nil {
-		return err
-	}
-	provider, err := s.provider()
-	if err != nil {
-		return err
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return err
-	}
-	newest, _, err := provider.GetVersions(ctx)
-	if err != nil {
-		return err
-	}
-	s.opts.Log.DebugContext(ctx, "the store is open", "schema", newest)
 	return nil
 }

@@ -26,9 +26,6 @@ var ErrNotFound = errors.New("not found")
 // no request for longer than a client waits.
 const callTimeout = 5 * time.Second
 
-// migrateTimeout bounds how long bringing a SQLite schema up to date holds up a start.
-const migrateTimeout = 10 * time.Minute
-
 // Options configures [Open].
 type Options struct {
 	// URL is postgres://...; empty is SQLite in Dir.
@@ -50,6 +47,9 @@ type Store struct {
 
 	migrated  atomic.Bool
 	migrating sync.Mutex
+	last      *migration      // nil before the first
+	life      context.Context // of migrations; ends with Close
+	end       context.CancelFunc
 }
 
 // Open opens the store and brings its schema up to date. A PostgreSQL server that
@@ -59,16 +59,16 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.dialect.remote { // nothing goes on without it, and a large table takes its time
-		ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
-		defer cancel()
-		err = s.migrate(ctx)
+	if !s.dialect.remote { // nothing goes on without it
+		err = s.migrateFully(ctx)
 	}
 	if err == nil {
 		err = s.Ready(ctx)
 	}
 	switch {
 	case err == nil:
+	case s.dialect.remote && errors.Is(err, errMigrating):
+		s.opts.Log.WarnContext(ctx, "the store's schema is being brought up to date; the store will be used when that is done")
 	case s.dialect.remote && errors.Is(err, ErrUnavailable):
 		s.opts.Log.WarnContext(ctx, "the store does not answer; it will be used as soon as it does", "error", err)
 	default:
@@ -86,6 +86,7 @@ func connect(opts Options) (*Store, error) {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{opts: opts}
+	s.life, s.end = context.WithCancel(context.Background())
 	open := s.openSQLite
 	if !opts.URL.Empty() {
 		open = s.openPostgres
@@ -93,8 +94,9 @@ func connect(opts Options) (*Store, error) {
 	return s, open()
 }
 
-// Close closes the connections.
+// Close closes the connections. It breaks off a migration, which the next start does.
 func (s *Store) Close() error {
+	s.endMigration()
 	if s.read == s.write {
 		return s.write.Close()
 	}

@@ -9,6 +9,7 @@ import (
 
 	"drawbridge/authz"
 	"drawbridge/bridge/manage"
+	"drawbridge/identity"
 
 	"github.com/spf13/cobra"
 )
@@ -137,7 +138,7 @@ func accessTable(access manage.Access) string {
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) {
 		for i, cell := range cells {
-			cells[i] = strings.Map(visible, cell)
+			cells[i] = identity.Printable(cell)
 		}
 		_, _ = fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}

@@ -23,6 +23,7 @@ import (
 // doctorFlags are the flags of `doctor`.
 type doctorFlags struct {
 	registry, user, caFile string
+	registryConfig         string
 	issuers, origins       []string
 	write                  bool
 	timeout                time.Duration
@@ -51,6 +52,7 @@ are none, and something could not be told. docs/doctor.md explains each finding.
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.registry, "registry", "", "URL of the registry to look at (default: each one of the configuration)")
+	f.StringVar(&flags.registryConfig, "registry-config", "", "also compare this config.yml of a registry with the configuration")
 	f.StringVar(&flags.user, "user", "", "also look whether this person can log in, and what follows")
 	f.StringVar(&flags.caFile, "ca-file", "", "PEM file of further authorities to trust, as clients do")
 	f.StringArrayVar(&flags.issuers, "issuer", nil, "try this issuer, too, where tokens are refused (repeatable)")
@@ -115,6 +117,9 @@ func (d *doctorCommand) checks() ([]doctor.Check, error) {
 	if o.Net.Trusted, err = d.trusted(); err != nil {
 		return nil, err
 	}
+	if o.RegistryConfig, err = d.registryConfig(); err != nil {
+		return nil, err
+	}
 	local := d.local()
 	d.keys(&o, local)
 	o.Entries = d.entries()
@@ -143,6 +148,21 @@ func (d *doctorCommand) trusted() (*x509.CertPool, error) {
 		all.AddCert(cert.Certificate)
 	}
 	return all, nil
+}
+
+// registryConfig is what --registry-config names; nil: nothing.
+func (d *doctorCommand) registryConfig() (*doctor.RegistryConfig, error) {
+	if d.flags.registryConfig == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(d.flags.registryConfig)
+	if err == nil {
+		var config *doctor.RegistryConfig
+		if config, err = doctor.ParseRegistryConfig(d.flags.registryConfig, data); err == nil {
+			return config, nil
+		}
+	}
+	return nil, fmt.Errorf("--registry-config: %w", err)
 }
 
 // server is what the configuration says of Drawbridge itself.

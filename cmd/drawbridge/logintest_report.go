@@ -5,11 +5,11 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"drawbridge/authz"
 	"drawbridge/bridge/manage"
 	"drawbridge/connectors"
+	"drawbridge/identity"
 )
 
 // loginReport is what login-test prints.
@@ -32,7 +32,7 @@ func (r loginReport) table() string {
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) {
 		for i, cell := range cells {
-			cells[i] = strings.Map(visible, cell)
+			cells[i] = identity.Printable(cell)
 		}
 		_, _ = fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
@@ -57,15 +57,6 @@ func (r loginReport) table() string {
 		_ = w.Flush()
 	}
 	return out.String()
-}
-
-// visible replaces what would move the cursor or end a cell: a directory's names
-// are other people's words, and a terminal obeys escape sequences.
-func visible(r rune) rune {
-	if !unicode.IsPrint(r) {
-		return '?'
-	}
-	return r
 }
 
 func personRows(p *manage.LoginPerson, row func(...string)) {

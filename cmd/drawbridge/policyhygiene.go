@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"drawbridge/bridge/manage"
+	"drawbridge/identity"
 
 	"github.com/spf13/cobra"
 )
@@ -61,7 +62,7 @@ func hygieneText(h manage.Hygiene) string {
 	}
 	_ = table.Flush()
 	for _, g := range h.UnknownGroups {
-		fmt.Fprintf(&out, "nobody had %s, which %s names: is it spelt so?\n", strings.Map(visible, g.Group), strings.Join(g.NamedBy, ", "))
+		fmt.Fprintf(&out, "nobody had %s, which %s names: is it spelt so?\n", identity.Printable(g.Group), strings.Join(g.NamedBy, ", "))
 	}
 	return out.String()
 }

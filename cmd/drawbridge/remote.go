@@ -62,7 +62,7 @@ func openRemote(cmd *cobra.Command) (*client.Client, error) {
 		return nil, err
 	}
 	u, err := url.Parse(server)
-	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) || u.User != nil {
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !identity.Loopback(u.Hostname())) || u.User != nil {
 		return nil, fmt.Errorf("--server: %q is no URL such as https://auth.example.com:5001; passwords go over https alone", server)
 	}
 	c := &client.Client{URL: u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/")}
@@ -75,8 +75,6 @@ func openRemote(cmd *cobra.Command) (*client.Client, error) {
 	}
 	return c, storedCredential(cmd.Context(), c, u.Host)
 }
-
-func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
 // remoteHTTP trusts the system's certificates, or those of --ca-file, and shows the
 // one of --cert-file.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"drawbridge/bridge/manage"
+	"drawbridge/identity"
 
 	"github.com/spf13/cobra"
 )
@@ -49,8 +50,8 @@ func robotTable(views []manage.RobotInfo) string {
 				live++
 			}
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", v.Name, strings.Map(visible, v.Owner),
-			v.ExpiresAt.UTC().Format(time.RFC3339), used, strings.Map(visible, from), live, v.State)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", v.Name, identity.Printable(v.Owner),
+			v.ExpiresAt.UTC().Format(time.RFC3339), used, identity.Printable(from), live, v.State)
 	}
 	_ = w.Flush()
 	return out.String()

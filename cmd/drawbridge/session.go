@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"drawbridge/bridge/manage"
+	"drawbridge/identity"
 	"drawbridge/tokens/sessions"
 
 	"github.com/spf13/cobra"
@@ -60,7 +61,7 @@ func sessionTable(list []sessions.Session, now time.Time) string {
 			minute(s.CreatedAt), minute(s.LastUsedAt), sessionEnd(s, now),
 		}
 		for i, cell := range row {
-			row[i] = strings.Map(visible, cell) // a client's own words among them
+			row[i] = identity.Printable(cell) // a client's own words among them
 		}
 		_, _ = fmt.Fprintln(table, strings.Join(row, "\t"))
 	}

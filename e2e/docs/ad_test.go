@@ -54,6 +54,12 @@ func TestActiveDirectoryPage(t *testing.T) {
 		!strings.Contains(out, "${user}    carol__40ad.example") {
 		t.Error(out)
 	}
+
+	// The global catalog.
+	w.write("catalog.yaml", strings.Replace(w.block("ad"), s.LDAPSURL(), s.LDAPSURL()+":3269", 1))
+	if code, out := w.tryLogin("catalog.yaml", "carol", testbed.SeedPassword("carol")); code != 0 || !strings.Contains(out, "group:corp/division") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
 }
 
 // Each line of the table of refusals, with the reason that it names.

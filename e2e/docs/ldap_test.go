@@ -87,3 +87,36 @@ func TestLDAPCauses(t *testing.T) {
 		replaced("ou=groups,", "ou=nowhere,"),
 	})
 }
+
+// Each line of the table of groups finds a group of its kind.
+func TestLDAPGroups(t *testing.T) {
+	t.Parallel()
+	w, s := ldapPage(t)
+	s.Add(s.GroupDN("unique"), map[string][]string{
+		"objectClass": {"groupOfUniqueNames"}, "cn": {"unique"}, "uniqueMember": {s.PersonDN("carol")},
+	})
+	s.Add(s.GroupDN("posix"), map[string][]string{
+		"objectClass": {"posixGroup"}, "cn": {"posix"}, "gidNumber": {"5000"}, "memberUid": {"carol"},
+	})
+	want := []string{"group:corp/division ", "group:corp/unique ", "group:corp/posix ", "group:corp/team ", "this server is no Active Directory"}
+	rows := w.rows("your groups ")
+	if len(rows) != len(want) {
+		t.Fatalf("the table has %d rows, and the test %d", len(rows), len(want))
+	}
+	before, after, _ := strings.Cut(w.block("ldap"), "    groups:\n")
+	_, after, _ = strings.Cut(after, "policy:\n")
+	for i, row := range rows {
+		groups := "    groups:\n      base_dn: \"ou=groups," + s.BaseDN + "\"\n"
+		if !strings.Contains(row[1], "mode: ") {
+			groups += "      mode: search\n" // "the same with"
+		}
+		for _, setting := range quoted(row[1]) {
+			groups += "      " + setting + "\n"
+		}
+		w.write("groups.yaml", before+groups+"policy:\n"+after)
+		out, _ := w.command("drawbridge login-test carol --config groups.yaml").CombinedOutput() // the last one fails
+		if !strings.Contains(string(out), want[i]) {
+			t.Errorf("%s: %q is not in\n%s", row[0], want[i], out)
+		}
+	}
+}

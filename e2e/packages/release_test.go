@@ -16,13 +16,17 @@ import (
 
 const version = "1.2.3"
 
+// files is how many a release of two platforms has: an archive, a .deb, an .rpm and a
+// bill of materials of each, the image and the chart.
+const files = 10
+
 // TestRelease makes a release, and looks at each of its files.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	r := makeRelease(t, testbed.Root(t))
 	for name, look := range map[string]func(*testing.T, release){
 		"reproducible": testReproducible, "checksums": testChecksums, "archive": testArchive, "bill of materials": testBill,
-		"image": testImage, "chart": testChart, "rpm": testRPM, "systemd": testSystemd,
+		"image": testImage, "chart": testChart, "rpm": testRPM, "systemd": testSystemd, "platforms": testPlatforms,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -34,10 +38,10 @@ func TestRelease(t *testing.T) {
 // release is a folder as release.sh makes it.
 type release string
 
-// environment makes the release small, and as if it were made by somebody else.
+// environment makes the release one of Linux, and as if it were made by somebody else.
 func environment(t *testing.T) []string {
 	t.Helper()
-	return append(os.Environ(), "VERSION=v"+version, "RELEASE_PLATFORMS=linux/"+runtime.GOARCH, "SOURCE_DATE_EPOCH=1700000000",
+	return append(os.Environ(), "VERSION=v"+version, "RELEASE_PLATFORMS=linux/amd64 linux/arm64", "SOURCE_DATE_EPOCH=1700000000",
 		"PATH="+filepath.Dir(testbed.Tool(t, "nfpm"))+":"+os.Getenv("PATH"))
 }
 
@@ -82,15 +86,15 @@ func testReproducible(t *testing.T, r release) {
 		return string(sums)
 	}
 	first, second := read(string(r)), read(filepath.Join(again, "dist", "release"))
-	if first != second || strings.Count(first, "\n") != 6 {
-		t.Errorf("two builds of one source differ, or there are not 6 files:\n%s\n%s", first, second)
+	if first != second || strings.Count(first, "\n") != files {
+		t.Errorf("two builds of one source differ, or there are not %d files:\n%s\n%s", files, first, second)
 	}
 }
 
 func testChecksums(t *testing.T, r release) {
 	cmd := exec.CommandContext(t.Context(), "bash", "-euc", testbed.Shown(t, "packages.md", "release-verify"))
 	cmd.Dir = string(r)
-	if out, err := cmd.CombinedOutput(); err != nil || strings.Count(string(out), ": OK") != 6 {
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Count(string(out), ": OK") != files {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -107,7 +111,7 @@ func unpack(t *testing.T, archive string) string {
 
 // The program of the archive runs, and what lies beside it fits to it.
 func testArchive(t *testing.T, r release) {
-	dir := filepath.Join(unpack(t, r.file(t, ".tar.gz")), "drawbridge-"+version+"-linux-"+runtime.GOARCH)
+	dir := filepath.Join(unpack(t, r.file(t, "-linux-"+runtime.GOARCH+".tar.gz")), "drawbridge-"+version+"-linux-"+runtime.GOARCH)
 	program := filepath.Join(dir, "drawbridge")
 	out, err := exec.CommandContext(t.Context(), program, "version").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "drawbridge v"+version) {
@@ -166,9 +170,9 @@ func pages(t *testing.T, program, dir string, command []string) {
 
 // The bill of materials is that of the program: the linker's own list.
 func testBill(t *testing.T, r release) {
-	dir := unpack(t, r.file(t, ".tar.gz"))
+	dir := unpack(t, r.file(t, "-linux-"+runtime.GOARCH+".tar.gz"))
 	program := filepath.Join(dir, "drawbridge-"+version+"-linux-"+runtime.GOARCH, "drawbridge")
-	text, err := os.ReadFile(r.file(t, ".cdx.json"))
+	text, err := os.ReadFile(r.file(t, "-linux-"+runtime.GOARCH+".cdx.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

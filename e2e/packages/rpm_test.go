@@ -8,9 +8,14 @@ import (
 	"testing"
 )
 
+// rpmArch is what Red Hat calls an architecture of Go's.
+func rpmArch(arch string) string {
+	return map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch]
+}
+
 // What the .rpm says of itself; package systemd installs it.
 func testRPM(t *testing.T, r release) {
-	file := r.file(t, ".rpm")
+	file := r.file(t, "."+rpmArch(runtime.GOARCH)+".rpm")
 	rpm := func(args ...string) string {
 		t.Helper()
 		out, err := exec.CommandContext(t.Context(), "rpm", append(args, file)...).Output()
@@ -22,8 +27,7 @@ func testRPM(t *testing.T, r release) {
 	if out := rpm("--checksig", "--nosignature"); !strings.Contains(out, "digests OK") {
 		t.Errorf("the digests: %s", out)
 	}
-	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
-	if out := rpm("-qp", "--qf", "%{NAME} %{VERSION} %{ARCH} %{BUILDHOST}"); out != "drawbridge "+version+" "+arch+" drawbridge" {
+	if out := rpm("-qp", "--qf", "%{NAME} %{VERSION} %{ARCH} %{BUILDHOST}"); out != "drawbridge "+version+" "+rpmArch(runtime.GOARCH)+" drawbridge" {
 		t.Errorf("the package is %s", out)
 	}
 	files := strings.Split(rpm("-qlp"), "\n")

@@ -74,8 +74,7 @@ func (m *machine) pid() string {
 // of this platform.
 func shown(t *testing.T, name string) string {
 	t.Helper()
-	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
-	return strings.NewReplacer("amd64", runtime.GOARCH, "x86_64", arch).Replace(testbed.Shown(t, "packages.md", name))
+	return strings.NewReplacer("amd64", runtime.GOARCH, "x86_64", rpmArch(runtime.GOARCH)).Replace(testbed.Shown(t, "packages.md", name))
 }
 
 const configuration = "/etc/drawbridge/drawbridge.yaml"
@@ -175,7 +174,7 @@ func broken(m *machine) {
 func (m *machine) upgrade(version string) string {
 	m.t.Helper()
 	return m.run(strings.ReplaceAll(`
-rm -rf /root/next; dpkg-deb --raw-extract /mounted/*.deb /root/next
+rm -rf /root/next; dpkg-deb --raw-extract /mounted/*_$(dpkg --print-architecture).deb /root/next
 sed -i 's/^Version: .*/Version: VERSION/' /root/next/DEBIAN/control
 echo '# VERSION' >> /root/next/etc/drawbridge/drawbridge.yaml
 sed -i '/drawbridge.yaml$/d' /root/next/DEBIAN/md5sums
@@ -217,7 +216,7 @@ func rpmInstalled(m *machine) {
 	m.says("rpm() { command rpm --nodeps \"$@\"; }; cd /mounted; "+shown(m.t, "package-rpm"), "systemctl enable --now drawbridge")
 	m.says(shown(m.t, "package-start"), "ready")
 	before := m.pid()
-	m.run("echo '# mine' >> " + configuration + "; rpm --upgrade --force --nodeps /mounted/*.rpm; grep -q mine " + configuration)
+	m.run("echo '# mine' >> " + configuration + "; rpm --upgrade --force --nodeps /mounted/*.$(uname -m).rpm; grep -q mine " + configuration)
 	if after := m.pid(); after == before || after == "0" {
 		m.t.Errorf("the upgrade did not restart the server: process %s, then %s", before, after)
 	}

@@ -9,23 +9,37 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root" || exit 1
 export E2E_BINARY=${E2E_BINARY:-$root/.tools/bin/drawbridge-e2e}
 
+# The longest packages, which begin first. What is not named here follows.
+longest=(docs compose replicas clients gateway store packages faults)
+
+# Prints the output of a job of the background when that has ended, and takes its status.
+collect() {
+	wait "$1" || status=1
+	cat "$2"
+	rm -f "$2"
+}
+
 status=0
-go test -race -timeout 15m ./... || status=1
-# -count=1: a result against servers that have changed since is worth nothing. The
-# console's tests wait: a browser gives up its requests whenever the machine's network
-# changes, which the containers of the others do.
-(cd e2e && go list ./... | grep -v '/console$' | xargs go test -race -count=1 -timeout 25m) || status=1
+units=$(mktemp)
+go test -race -timeout 15m ./... >"$units" 2>&1 &
+unit=$!
+# -count=1: a result against servers that have changed since is worth nothing. Several
+# packages at once for each processor, since most of them wait for servers to start, to
+# fail and to come back. -vet=off: `make check` and .ci/run have done it. The console's
+# tests wait: a browser gives up its requests whenever the machine's network changes,
+# which the containers of the others do.
+(cd e2e && { printf './%s\n' "${longest[@]}"; go list ./... | sed 's|^drawbridge/e2e|.|' | grep -v '^./console$'; } |
+	awk '!seen[$0]++' | xargs go test -race -vet=off -count=1 -p "$((2 * $(nproc)))" -timeout 25m) || status=1
+collect "$unit" "$units"
 console=$(mktemp)
-(cd e2e && go test -race -count=1 -timeout 10m ./console) >"$console" 2>&1 &
+(cd e2e && go test -race -vet=off -count=1 -timeout 10m ./console) >"$console" 2>&1 &
 browser=$!
 # Modules of their own: the registries' versions exclude each other, and the server needs
 # nothing of what makes a release.
 for module in e2e/verify2 e2e/verify3 deploy/release; do
-	(cd "$module" && go test -race -count=1 -timeout 10m ./...) || status=1
+	(cd "$module" && go test -race -vet=off -count=1 -timeout 10m ./...) || status=1
 done
-wait "$browser" || status=1
-cat "$console"
-rm -f "$console"
+collect "$browser" "$console"
 
 if ! timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
 	echo "NOT TESTED: no Docker engine answers here, so the tests of docker-compose.yml,"

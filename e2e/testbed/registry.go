@@ -24,6 +24,7 @@ func RegistryVersions() []string { return []string{Registry28, Registry300, Regi
 // members stay out of the file. With no Realm the registry asks for no token.
 type RegistryOptions struct {
 	Realm, Service, Issuer string
+	AutoRedirect           bool     // which makes the realm up
 	RootCertBundle         string   // PEM file
 	JWKS                   string   // JSON file; 2.8 ignores it
 	SigningAlgorithms      []string // 3.x only
@@ -41,6 +42,7 @@ type Registry struct {
 	Version string
 	Addr    string // host:port
 	URL     string // scheme://host:port
+	Config  string // its config.yml
 	proc    *process
 }
 
@@ -72,7 +74,7 @@ func TryRegistry(t testing.TB, version string, opts RegistryOptions) (*Registry,
 	cmd := exec.CommandContext(context.Background(), Tool(t, program), "serve", config) // #nosec G204
 	// Nothing is inherited: REGISTRY_* variables would override the file.
 	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "OTEL_TRACES_EXPORTER=none"}
-	r := &Registry{Version: version, proc: startProcess(t, cmd)}
+	r := &Registry{Version: version, Config: config, proc: startProcess(t, cmd)}
 	listening := regexp.MustCompile(`listening on ([0-9.:\[\]]+[0-9])`)
 	err := r.proc.await("listening", func() bool {
 		match := listening.FindStringSubmatch(r.proc.out.String())
@@ -125,6 +127,9 @@ func registryConfig(t testing.TB, dir string, opts RegistryOptions) []byte {
 		token := object{"realm": opts.Realm, "service": opts.Service, "issuer": opts.Issuer}
 		if opts.RootCertBundle != "" {
 			token["rootcertbundle"] = opts.RootCertBundle
+		}
+		if opts.AutoRedirect {
+			token["autoredirect"] = true
 		}
 		if opts.JWKS != "" {
 			token["jwks"] = opts.JWKS
