@@ -12,9 +12,9 @@ const (
 	// heapRoom is about how much garbage a small heap may gather before it is
 	// collected: at the runtime's own pace, a heap of a few megabytes is collected
 	// dozens of times a second under load.
-	heapRoom = 32 << 20
+	heapRoom = 48 << 20
 	// leastPace is the runtime's own, mostPace the slowest, in percent of the live heap.
-	leastPace, mostPace = 100, 300
+	leastPace, mostPace = 100, 600
 	// paceEvery is how often the pace follows the heap.
 	paceEvery = 10 * time.Second
 )

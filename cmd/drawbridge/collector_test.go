@@ -7,7 +7,7 @@ import (
 
 func TestPaceFor(t *testing.T) {
 	for live, want := range map[uint64]int{
-		0: 300, 4 << 20: 300, 10 << 20: 300, 12 << 20: 250, 16 << 20: 200, 20 << 20: 150, 32 << 20: 100, 200 << 20: 100,
+		0: 600, 4 << 20: 600, 10 << 20: 475, 16 << 20: 300, 32 << 20: 150, 48 << 20: 100, 200 << 20: 100,
 	} {
 		if got := paceFor(live); got != want {
 			t.Errorf("a live heap of %d MiB: %d%%, want %d%%", live>>20, got, want)

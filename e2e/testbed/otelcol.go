@@ -70,16 +70,10 @@ service:
 
 // Pause stops the process with SIGSTOP: the kernel goes on accepting connections and
 // nobody answers them.
-func (c *Collector) Pause() { c.signal(syscall.SIGSTOP) }
+func (c *Collector) Pause() { c.proc.signal(c.t, syscall.SIGSTOP) }
 
 // Resume ends a pause.
-func (c *Collector) Resume() { c.signal(syscall.SIGCONT) }
-
-func (c *Collector) signal(sig syscall.Signal) {
-	if err := c.proc.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		c.t.Errorf("signal the collector: %v", err)
-	}
-}
+func (c *Collector) Resume() { c.proc.signal(c.t, syscall.SIGCONT) }
 
 // Text returns everything that the collector has written.
 func (c *Collector) Text() string {

@@ -178,7 +178,7 @@ func (p *Postgres) Stop() {
 // Kill ends the server at once, as kill -9 does.
 func (p *Postgres) Kill() {
 	p.t.Helper()
-	p.signal(syscall.SIGKILL)
+	p.run.signal(p.t, syscall.SIGKILL)
 	<-p.run.done
 }
 
@@ -198,13 +198,8 @@ func (p *Postgres) Restart() {
 
 // Pause stops the server process with SIGSTOP: open connections are still
 // answered by their own processes, new ones are not.
-func (p *Postgres) Pause() { p.signal(syscall.SIGSTOP) }
+func (p *Postgres) Pause() { p.run.signal(p.t, syscall.SIGSTOP) }
 
 // Resume ends a pause.
-func (p *Postgres) Resume() { p.signal(syscall.SIGCONT) }
+func (p *Postgres) Resume() { p.run.signal(p.t, syscall.SIGCONT) }
 
-func (p *Postgres) signal(sig syscall.Signal) {
-	if err := p.run.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Errorf("signal postgres: %v", err)
-	}
-}

@@ -2,8 +2,12 @@ package testbed
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -88,6 +92,37 @@ func (p *process) terminate() {
 			<-p.done
 		}
 	})
+}
+
+// signal sends a signal; one to a program that has ended is none. After SIGSTOP it waits
+// until every thread has stopped: until then some still answer.
+func (p *process) signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		if !errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("signal %s: %v", p.cmd.Path, err)
+		}
+		return
+	}
+	if sig != syscall.SIGSTOP {
+		return
+	}
+	if err := p.await("it stops", p.stopped); err != nil {
+		t.Error(err)
+	}
+}
+
+// stopped reports whether every thread is in state T (proc_pid_stat(5)).
+func (p *process) stopped() bool {
+	states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	for _, name := range states {
+		stat, readErr := os.ReadFile(name) // #nosec G304 -- of our own process
+		_, after, _ := strings.Cut(string(stat), ") ")
+		if readErr != nil || !strings.HasPrefix(after, "T") {
+			return false
+		}
+	}
+	return err == nil && len(states) > 0
 }
 
 // await polls until ready reports true. The error says that the program ended

@@ -2,7 +2,6 @@ package testbed
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/url"
 	"os"
@@ -117,7 +116,7 @@ func (r *Redis) URL() string {
 // Kill ends the server at once, as kill -9 does, and waits for its end.
 func (r *Redis) Kill() {
 	r.t.Helper()
-	r.signal(syscall.SIGKILL)
+	r.run.signal(r.t, syscall.SIGKILL)
 	<-r.run.done
 }
 
@@ -131,16 +130,10 @@ func (r *Redis) Restart() {
 
 // Pause stops the process with SIGSTOP: the kernel goes on accepting connections
 // and nobody answers them.
-func (r *Redis) Pause() { r.signal(syscall.SIGSTOP) }
+func (r *Redis) Pause() { r.run.signal(r.t, syscall.SIGSTOP) }
 
 // Resume ends a pause.
-func (r *Redis) Resume() { r.signal(syscall.SIGCONT) }
-
-func (r *Redis) signal(sig syscall.Signal) {
-	if err := r.run.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		r.t.Errorf("signal redis-server: %v", err)
-	}
-}
+func (r *Redis) Resume() { r.run.signal(r.t, syscall.SIGCONT) }
 
 // CLI runs redis-cli against the server and returns what it prints, without the
 // last newline.

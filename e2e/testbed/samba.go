@@ -2,7 +2,6 @@ package testbed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -178,22 +177,16 @@ func (s *Samba) Stop() {
 
 // Kill ends the controller at once, as kill -9 does, and waits for its end.
 func (s *Samba) Kill() {
-	s.signal(syscall.SIGKILL)
+	s.run.signal(s.t, syscall.SIGKILL)
 	<-s.run.done
 }
 
 // Pause stops the process with SIGSTOP: the kernel goes on accepting connections
 // and nobody answers them.
-func (s *Samba) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Samba) Pause() { s.run.signal(s.t, syscall.SIGSTOP) }
 
 // Resume ends a pause.
-func (s *Samba) Resume() { s.signal(syscall.SIGCONT) }
-
-func (s *Samba) signal(sig syscall.Signal) {
-	if err := s.run.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Errorf("signal samba: %v", err)
-	}
-}
+func (s *Samba) Resume() { s.run.signal(s.t, syscall.SIGCONT) }
 
 // URL is the ldap:// URL, for plain LDAP and StartTLS.
 func (s *Samba) URL() string { return "ldap://" + s.Host }

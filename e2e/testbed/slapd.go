@@ -2,7 +2,6 @@ package testbed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -213,23 +212,17 @@ func (s *Slapd) Stop() {
 
 // Kill ends the server at once, as kill -9 does, and waits for its end.
 func (s *Slapd) Kill() {
-	s.signal(syscall.SIGKILL)
+	s.run.signal(s.t, syscall.SIGKILL)
 	<-s.run.done
 	s.Stop()
 }
 
 // Pause stops the process with SIGSTOP: the kernel goes on accepting connections
 // and nobody answers them.
-func (s *Slapd) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Slapd) Pause() { s.run.signal(s.t, syscall.SIGSTOP) }
 
 // Resume ends a pause.
-func (s *Slapd) Resume() { s.signal(syscall.SIGCONT) }
-
-func (s *Slapd) signal(sig syscall.Signal) {
-	if err := s.run.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Errorf("signal slapd: %v", err)
-	}
-}
+func (s *Slapd) Resume() { s.run.signal(s.t, syscall.SIGCONT) }
 
 // URL is the ldap:// URL, for plain LDAP and StartTLS.
 func (s *Slapd) URL() string { return fmt.Sprintf("ldap://%s:%d", s.host, s.port) }
