@@ -202,4 +202,3 @@ func (p *Postgres) Pause() { p.run.signal(p.t, syscall.SIGSTOP) }
 
 // Resume ends a pause.
 func (p *Postgres) Resume() { p.run.signal(p.t, syscall.SIGCONT) }
-
