@@ -3,6 +3,7 @@ package clients
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,6 +57,41 @@ func TestAThousandPodsCostTheDirectoryOneBind(t *testing.T) {
 				t.Errorf("the directory saw %d binds", binds)
 			}
 		})
+	}
+}
+
+// A login that is remembered in Redis costs at most one command of it, and so one round
+// trip: here less, since the process answers for some seconds itself.
+func TestARememberedLoginIsOneRoundTripToRedis(t *testing.T) {
+	t.Parallel()
+	redis := testbed.StartRedis(t, testbed.RedisOptions{})
+	s := serve(t, registries, corp(testbed.StartSlapd(t)), "cache: { redis_url: \""+redis.URL()+"\" }\n")
+	login := func() {
+		answer := s.Ask(testbed.TokenRequest{Service: filtering, User: "alice", Password: testbed.SeedPassword("alice"), Scopes: []string{"repository:payments/api:pull"}})
+		if answer.Status != http.StatusOK {
+			t.Fatalf("status %d: %s", answer.Status, answer.Body)
+		}
+	}
+	commands := func() (n int) {
+		for line := range strings.Lines(redis.CLI("INFO", "stats")) {
+			if number, found := strings.CutPrefix(line, "total_commands_processed:"); found {
+				n, _ = strconv.Atoi(strings.TrimSpace(number))
+			}
+		}
+		return n
+	}
+	before := commands()
+	login()
+	if first := commands() - before; first < 2 { // what is asked for and what is kept
+		t.Fatalf("the first login was %d commands: Redis is not in use", first)
+	}
+	const logins = 300
+	before = commands()
+	for range logins {
+		login()
+	}
+	if n := commands() - before; n > logins {
+		t.Errorf("%d logins were %d commands to Redis", logins, n)
 	}
 }
 
