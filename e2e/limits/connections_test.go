@@ -52,7 +52,20 @@ func connections(t *testing.T) {
 	}
 	w.Await("all places are taken", func() bool { return w.Metrics()["drawbridge_http_connections"] == 5 })
 	w.serves() // on a sixth
-	ended(t, idle[0])
+	open := 0
+	for _, conn := range idle {
+		if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", query); err != nil {
+			continue
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+			_ = resp.Body.Close()
+			open++
+		}
+	}
+	if open != 4 {
+		t.Errorf("%d of the five before it are open, want 4", open)
+	}
 	if n := w.Metrics()["drawbridge_http_connections"]; n > 5 {
 		t.Errorf("%v connections are open", n)
 	}
