@@ -30,6 +30,10 @@ type Handler struct {
 	// [DefaultTokenUsernames].
 	TokenUsernames []string
 	Log            *slog.Logger
+
+	// bodies holds what answers were written from, for the next ones: each has some
+	// kilobytes. A body is written as a whole, so that none shows a part of another.
+	bodies sync.Pool
 }
 
 // DefaultTokenUsernames returns the usernames that clients in the field use to
@@ -64,10 +68,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, e)
 		return
 	}
-	body := bodies.Get().(*[]byte) //nolint:forcetypeassert // what New makes
+	body, found := h.bodies.Get().(*[]byte)
+	if !found {
+		body = new([]byte)
+	}
 	*body = appendBody((*body)[:0], answer)
 	server.WriteEncoded(w, http.StatusOK, *body)
-	bodies.Put(body)
+	h.bodies.Put(body)
 }
 
 // terms is the answer of both methods, but for the token.
@@ -76,10 +83,6 @@ type terms struct {
 	Scope        string `json:"scope"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 }
-
-// bodies holds what answers were written from, for the next ones: each has some
-// kilobytes. A body is written as a whole, so that none shows a part of another.
-var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
 // appendBody appends the answer of both methods: GET reads token, POST access_token.
 // The token is put in as it is, since it has nothing that JSON escapes (RFC 7515
