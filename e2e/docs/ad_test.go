@@ -16,6 +16,8 @@ func adPage(t *testing.T) (*task, *testbed.Samba) {
 		"ldaps://dc1.ad.example", s.LDAPSURL(), "ldaps://dc2.ad.example", "ldaps://127.0.0.1:1",
 		"/etc/drawbridge/ad-ca.pem", s.CAFile, "/run/secrets/ad", "ad-password")
 	w.write("ad-password", s.BindPassword+"\n")
+	// Unlike Active Directory, Samba reads every entry for the rule of ad_nested.
+	w.env = append(w.env, "DRAWBRIDGE_CONNECTORS_0_TIMEOUT=8s")
 	return w, s
 }
 
@@ -57,7 +59,13 @@ func TestActiveDirectoryPage(t *testing.T) {
 
 	// The global catalog.
 	w.write("catalog.yaml", strings.Replace(w.block("ad"), s.LDAPSURL(), s.LDAPSURL()+":3269", 1))
-	if code, out := w.tryLogin("catalog.yaml", "carol", testbed.SeedPassword("carol")); code != 0 || !strings.Contains(out, "group:corp/division") {
+	code, out := w.tryLogin("catalog.yaml", "carol", testbed.SeedPassword("carol"))
+	for range 5 {
+		if strings.Contains(out, "Time Limit Exceeded") { // on a machine that is out of breath
+			code, out = w.tryLogin("catalog.yaml", "carol", testbed.SeedPassword("carol"))
+		}
+	}
+	if code != 0 || !strings.Contains(out, "group:corp/division") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }
