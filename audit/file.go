@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
+
+// fileLinger is how long the first line of a batch waits for others.
+const fileLinger = 10 * time.Millisecond
 
 // openFile opens the file to append to, or takes stdout for it.
 func openFile(file string, stdout io.Writer) (io.Writer, io.Closer, error) {

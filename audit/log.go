@@ -65,7 +65,7 @@ func New(opts Options) (*Log, error) {
 			return nil, err
 		}
 		l.closers = append(l.closers, closer)
-		l.add(&sink{name: fileSink, write: (&lines{out: out}).write, most: maxBatch})
+		l.add(&sink{name: fileSink, write: (&lines{out: out}).write, most: maxBatch, linger: fileLinger})
 	}
 	if opts.Store != nil {
 		l.add(&sink{name: storeSink, write: stored(opts.Store), most: maxBatch, linger: storeLinger, again: storeAgain, giveUp: storeGiveUp})
@@ -104,12 +104,7 @@ func (l *Log) hand(s *sink, i item) bool {
 	if l.closed {
 		return false
 	}
-	select {
-	case s.queue <- i:
-		return true
-	default:
-		return false
-	}
+	return s.put(i)
 }
 
 // Act writes what somebody has done in the administration, and returns when every
@@ -181,7 +176,7 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	for _, s := range l.sinks {
-		close(s.queue)
+		s.finish()
 	}
 	l.mu.Unlock()
 	var errs []error

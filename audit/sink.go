@@ -28,9 +28,13 @@ type sink struct {
 	name string
 	// write writes a batch and returns how many of it are written, from the first on.
 	write func(ctx context.Context, batch []Event) (int, error)
-	// most is the greatest batch, linger how long a batch is waited for.
+	// most is the greatest batch, linger how long the first event of one that is not
+	// full waits for others. Meanwhile the sink sleeps: to wake it for each event costs
+	// the caller as much as all else that an event does.
 	most   int
 	linger time.Duration
+	// hurry ends that sleep.
+	hurry chan struct{}
 	// again is how long to wait before a batch that failed is tried again, and
 	// giveUp how long that goes on; zero: it is not.
 	again, giveUp time.Duration
@@ -48,9 +52,36 @@ type sink struct {
 }
 
 func (s *sink) start() {
-	s.queue, s.done = make(chan item, queueLength), make(chan struct{})
+	s.queue, s.done, s.hurry = make(chan item, queueLength), make(chan struct{}), make(chan struct{}, 1)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	go s.run()
+}
+
+// put queues an item, if there is room. It never blocks.
+func (s *sink) put(i item) bool {
+	select {
+	case s.queue <- i:
+	default:
+		return false
+	}
+	if i.done != nil || len(s.queue) >= s.most-1 {
+		s.wake()
+	}
+	return true
+}
+
+// wake ends a sleep of the sink, or keeps it from the next one.
+func (s *sink) wake() {
+	select {
+	case s.hurry <- struct{}{}:
+	default:
+	}
+}
+
+// finish ends the queue, and every sleep from now on. Nothing is put after it.
+func (s *sink) finish() {
+	close(s.queue)
+	close(s.hurry)
 }
 
 // stop waits until the queue, which is closed, is written. When end comes it gives
@@ -94,14 +125,16 @@ func (s *sink) run() {
 	}
 }
 
-// collect takes what is queued, and what comes while it lingers, until take wants
-// no more.
+// collect takes what is queued, after a while for others to come, until take wants no
+// more.
 func (s *sink) collect(take func(item) bool) {
-	var late <-chan time.Time
-	if s.linger > 0 {
+	if len(s.queue) < s.most-1 {
 		timer := time.NewTimer(s.linger)
 		defer timer.Stop()
-		late = timer.C
+		select {
+		case <-timer.C:
+		case <-s.hurry:
+		}
 	}
 	for {
 		select {
@@ -109,18 +142,7 @@ func (s *sink) collect(take func(item) bool) {
 			if !open || !take(i) {
 				return
 			}
-			continue
 		default:
-		}
-		if late == nil {
-			return
-		}
-		select {
-		case i, open := <-s.queue:
-			if !open || !take(i) {
-				return
-			}
-		case <-late:
 			return
 		}
 	}

@@ -96,6 +96,43 @@ func TestStoreGetsBatches(t *testing.T) {
 	})
 }
 
+// Events wait a little for others, unless somebody waits for one of them, or many do.
+func TestEventsAreGathered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &database{}
+		l := withStore(t, d, &bytes.Buffer{})
+		begin := time.Now()
+		batches := func(what string, took time.Duration, want ...int) {
+			t.Helper()
+			if diff := cmp.Diff(want, d.batches()); diff != "" || time.Since(begin) != took {
+				t.Errorf("%s, after %s: %s", what, time.Since(begin), diff)
+			}
+		}
+		for range 20 {
+			l.Record(audit.Event{Action: audit.Login})
+			time.Sleep(time.Second / 100)
+		}
+		synctest.Wait()
+		batches("a fifth of a second", time.Second/5, 20)
+		l.Record(audit.Event{Action: audit.Login})
+		l.Act(t.Context(), audit.Event{Action: audit.PolicySaved})
+		batches("somebody waits", time.Second/5, 20, 2)
+		for range 5000 {
+			l.Record(audit.Event{Action: audit.Login})
+		}
+		synctest.Wait()
+		if kept := len(d.kept()); kept < 22+4*1024 || time.Since(begin) != time.Second/5 {
+			t.Errorf("more than a batch, after %s: %d are kept", time.Since(begin), kept)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if kept := len(d.kept()); kept != 5022 || time.Since(begin) != time.Second/5 {
+			t.Errorf("closed, after %s: %d are kept", time.Since(begin), kept)
+		}
+	})
+}
+
 // A store that is down for a moment costs nothing; one that is down for long costs
 // what does not fit, which is counted. Nobody waits for it.
 func TestStoreIsDown(t *testing.T) {

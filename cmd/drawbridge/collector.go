@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"time"
 )
 
 const (
@@ -15,8 +15,6 @@ const (
 	heapRoom = 48 << 20
 	// leastPace is the runtime's own, mostPace the slowest, in percent of the live heap.
 	leastPace, mostPace = 100, 600
-	// paceEvery is how often the pace follows the heap.
-	paceEvery = 10 * time.Second
 )
 
 // collectSlowly lets a small heap grow by [heapRoom] between two collections, until
@@ -26,8 +24,6 @@ func collectSlowly(ctx context.Context) {
 		return
 	}
 	defer debug.SetGCPercent(leastPace)
-	tick := time.NewTicker(paceEvery)
-	defer tick.Stop()
 	for pace := 0; ; {
 		if next := paceFor(liveHeap()); next != pace {
 			pace = next
@@ -36,9 +32,18 @@ func collectSlowly(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-collection():
 		}
 	}
+}
+
+// collection is closed by the next collection. The pace has to follow each of them: one
+// for a heap of a few megabytes would let it grow to several times as many.
+func collection() <-chan struct{} {
+	type garbage struct{ _ [64]byte } // not so small that it shares its memory
+	ended := make(chan struct{})
+	runtime.AddCleanup(&garbage{}, func(ended chan struct{}) { close(ended) }, ended)
+	return ended
 }
 
 // paceFor is the percentage for a live heap of so many bytes, in steps.

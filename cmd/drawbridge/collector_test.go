@@ -21,3 +21,9 @@ func TestLiveHeap(t *testing.T) {
 		t.Errorf("the live heap has %d bytes", live)
 	}
 }
+
+func TestCollection(t *testing.T) {
+	ended := collection()
+	runtime.GC()
+	<-ended
+}
