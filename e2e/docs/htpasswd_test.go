@@ -58,6 +58,7 @@ func TestHTPasswdFaults(t *testing.T) {
 		t.Fatalf("the table has %d rows, and the test %d", len(rows), len(faulty))
 	}
 	w.write("htgroups", "developers: alice\n")
+	w.onFreePorts()
 	for i, row := range rows {
 		w.write("htpasswd", faulty[i])
 		for _, command := range []string{"drawbridge login-test alice", "drawbridge doctor", "drawbridge serve"} {

@@ -188,11 +188,16 @@ func without(key string) func(string) string {
 	}
 }
 
+// onFreePorts has servers listen where no other test's does.
+func (w *task) onFreePorts() {
+	w.env = append(w.env, "DRAWBRIDGE_SERVER_ADDR=127.0.0.1:0", "DRAWBRIDGE_SERVER_TELEMETRY_ADDR=127.0.0.1:0")
+}
+
 // serves starts the server with the page's configuration, and says that a registry
 // gets a token for the person with that access.
 func (w *task) serves(username, password, repository, actions string) {
 	w.t.Helper()
-	w.env = append(w.env, "DRAWBRIDGE_SERVER_ADDR=127.0.0.1:0", "DRAWBRIDGE_SERVER_TELEMETRY_ADDR=127.0.0.1:0")
+	w.onFreePorts()
 	port := w.background("drawbridge serve --config drawbridge.yaml").find(w.t, `"msg":"ready","addr":"127.0.0.1:(\d+)"`)
 	ask := url.Values{"service": {"Docker registry"}, "scope": {"repository:" + repository + ":pull,push,delete"}}
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "https://127.0.0.1:"+port+"/token?"+ask.Encode(), nil)
