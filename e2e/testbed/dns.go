@@ -3,12 +3,14 @@ package testbed
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -41,19 +43,35 @@ func (d *DNS) Addr() string { return d.addr }
 // Start listens, again on the port it had.
 func (d *DNS) Start() {
 	d.t.Helper()
-	conn, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", d.addr)
+	conn, listener, err := listenDNS(d.addr)
+	for range 20 {
+		// The first time any port does, if it is free for TCP, too.
+		if err != nil {
+			time.Sleep(pollEvery)
+			conn, listener, err = listenDNS(d.addr)
+		}
+	}
 	if err != nil {
 		d.t.Fatalf("start the name server: %v", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.conn, d.addr = conn, conn.LocalAddr().String()
+	d.conn, d.listener, d.addr = conn, listener, conn.LocalAddr().String()
 	go d.serve(conn)
-	if d.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", d.addr); err != nil {
-		d.t.Logf("the name server has no TCP port: %v", err) // few clients need it
-		return
+	go d.serveTCP(listener)
+}
+
+// listenDNS listens on one port for UDP and TCP.
+func listenDNS(addr string) (net.PacketConn, net.Listener, error) {
+	conn, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", addr)
+	if err != nil {
+		return nil, nil, err
 	}
-	go d.serveTCP(d.listener)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", conn.LocalAddr().String())
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return conn, listener, nil
 }
 
 // Stop closes the port. It may be stopped already.
