@@ -23,13 +23,13 @@ status=0
 units=$(mktemp)
 go test -race -timeout 15m ./... >"$units" 2>&1 &
 unit=$!
-# -count=1: a result against servers that have changed since is worth nothing. Several
-# packages at once for each processor, since most of them wait for servers to start, to
+# -count=1: a result against servers that have changed since is worth nothing. More
+# packages at once than processors, since most of them wait for servers to start, to
 # fail and to come back. -vet=off: `make check` and .ci/run have done it. The console's
 # tests wait: a browser gives up its requests whenever the machine's network changes,
 # which the containers of the others do.
 (cd e2e && { printf './%s\n' "${longest[@]}"; go list ./... | sed 's|^drawbridge/e2e|.|' | grep -v '^./console$'; } |
-	awk '!seen[$0]++' | xargs go test -race -vet=off -count=1 -p "$((2 * $(nproc)))" -timeout 25m) || status=1
+	awk '!seen[$0]++' | xargs go test -race -vet=off -count=1 -p "$(($(nproc) + 1))" -timeout 25m) || status=1
 collect "$unit" "$units"
 console=$(mktemp)
 (cd e2e && go test -race -vet=off -count=1 -timeout 10m ./console) >"$console" 2>&1 &
