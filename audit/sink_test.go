@@ -83,8 +83,9 @@ func TestStoreGetsBatches(t *testing.T) {
 			l.Record(audit.Event{Action: audit.TokenDenied, Requested: []string{"repository:a/b:pull", "registry:catalog:*", "repository:host:5000/c:push"}})
 		}
 		time.Sleep(time.Second)
-		if diff := cmp.Diff([]int{1024, 176}, d.batches()); diff != "" {
-			t.Error(diff)
+		// What comes while a full batch is written may be two.
+		if got := d.batches(); len(got) > 3 || got[0] != 1024 || len(d.kept()) != 1200 {
+			t.Errorf("batches of %v", got)
 		}
 		e := d.kept()[0]
 		if e.ID == "" || e.Time.IsZero() || !cmp.Equal(e.Type, []string{"access", "denied"}) || !cmp.Equal(e.Repositories, []string{"a/b", "host:5000/c"}) {

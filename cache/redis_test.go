@@ -210,16 +210,23 @@ func TestNewRedisRefusesOptions(t *testing.T) {
 // Each command is a span, also one that fails; while Redis is left alone there is none. No
 // key is in it.
 func TestCommandsAreTraced(t *testing.T) {
-	r := newRedis(t, "redis://127.0.0.1:1", nil)
-	got := tracingtest.Traced(t.Context(), func(ctx context.Context) {
-		if _, _, err := r.Get(ctx, "hunter2"); err == nil {
-			t.Error("a Redis that is not there answers")
+	got := ""
+	for range 100 {
+		if got != "" {
+			break
 		}
-		waitFor(t, "it is left alone", func() bool { return r.Delete(ctx, "hunter2") != nil && !r.Healthy() })
-		if err := r.Set(ctx, "hunter2", nil, time.Minute); !errors.Is(err, cache.ErrDown) {
-			t.Errorf("set: %v", err)
-		}
-	})
+		// It may be found away and left alone before it is asked: then there is no command.
+		r := newRedis(t, "redis://127.0.0.1:1", nil)
+		got = tracingtest.Traced(t.Context(), func(ctx context.Context) {
+			if _, _, err := r.Get(ctx, "hunter2"); err == nil {
+				t.Error("a Redis that is not there answers")
+			}
+			waitFor(t, "it is left alone", func() bool { return r.Delete(ctx, "hunter2") != nil && !r.Healthy() })
+			if err := r.Set(ctx, "hunter2", nil, time.Minute); !errors.Is(err, cache.ErrDown) {
+				t.Errorf("set: %v", err)
+			}
+		})
+	}
 	const want = "  redis get! db.system.name=redis drawbridge.outcome=failed error.type=failed\n"
 	if !strings.HasPrefix(got, want) || strings.Contains(got, "hunter2") || strings.Contains(got, "redis set") {
 		t.Errorf("got\n%s", got)
